@@ -1,0 +1,1 @@
+"""The labelling app: Streamlit screens over `cytosae_core`."""

@@ -1,0 +1,1 @@
+"""Sampling, differential latents and the statistics built on an atlas."""

@@ -1,0 +1,1 @@
+"""Studies, raters and judgements: never imports torch, `sae` or `backbone`."""

@@ -1,0 +1,1 @@
+"""The vision transformer and the tokens it makes."""

@@ -1,0 +1,34 @@
+"""What every script shares: one sentence for an error, one bar for progress."""
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import tyro
+from tqdm import tqdm
+
+from cytosae_core.errors import CytosaeError
+from cytosae_core.progress import Progress
+
+Config = TypeVar("Config")
+
+
+def run(main: Callable[[Config], None], config: type[Config]) -> None:
+    """Parse the command line into `config` and call `main`; a known error becomes one line and exit status 1."""
+    try:
+        main(tyro.cli(config, description=sys.modules["__main__"].__doc__))
+    except CytosaeError as error:
+        sys.exit(f"error: {error}")
+
+
+def bar(label: str) -> Progress:
+    """A progress bar with time left, as the callback that core functions take."""
+    line = tqdm(desc=label, unit="", dynamic_ncols=True)
+
+    def update(n_done: int, n_all: int) -> None:
+        line.total = n_all
+        line.update(n_done - line.n)
+        if n_done >= n_all:
+            line.close()
+
+    return update

@@ -1,0 +1,51 @@
+"""Fixtures for the whole suite: where real cells and published tables lie, when they lie anywhere."""
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+def _shared(name: str) -> Path:
+    path = SHARED_DATA / name
+    if not path.exists():
+        pytest.skip(f"needs the files of '{name}', which are not part of the project and are not beside it")
+    return path
+
+
+@pytest.fixture(scope="session")
+def release_tables() -> Path:
+    """Folder of the published latent tables: one folder a data set."""
+    return _shared("cytosae_release") / "feature_data"
+
+
+@pytest.fixture(scope="session")
+def release_classnames() -> Path:
+    """Folder of the published class lists."""
+    return _shared("cytosae_release") / "classnames"
+
+
+@pytest.fixture(scope="session")
+def acevedo() -> Path:
+    """Real Acevedo cells with `file_list.txt` and `show_only.txt`."""
+    return _shared("acevedo")
+
+
+@pytest.fixture(scope="session")
+def bmc() -> Path:
+    """Some real BMC cells."""
+    return _shared("bmc")
+
+
+@pytest.fixture(scope="session")
+def mll23_example() -> Path:
+    """One real MLL image."""
+    return _shared("mll23_example")
+
+
+@pytest.fixture(scope="session")
+def wbcatt() -> Path:
+    """Expert attributes of Acevedo cells."""
+    return _shared("wbcatt")
