@@ -48,6 +48,8 @@ class Question:
     only_if: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Asked only when each named question has one of these values; empty: always asked."""
     hint: str = ""
+    key: str = ""
+    """The key that moves to a text field; empty when it has none."""
     max_length: int = 2000
     """Longest text, in characters."""
 
