@@ -106,56 +106,18 @@ def _hehr(relative_path: PurePosixPath) -> ImageRow | None:
     return ImageRow(patient=parts[1], diagnosis=HEHR_GROUPS[parts[0]])
 
 
-MLL23_LABELS = frozenset(
-    [
-        "basophil",
-        "eosinophil",
-        "hairy_cell",
-        "lymphocyte",
-        "lymphocyte_large_granular",
-        "lymphocyte_neoplastic",
-        "lymphocyte_reactive",
-        "metamyelocyte",
-        "monocyte",
-        "myeloblast",
-        "myelocyte",
-        "neutrophil_band",
-        "neutrophil_segmented",
-        "normoblast",
-        "plasma_cell",
-        "promyelocyte",
-        "promyelocyte_atypical",
-        "smudge_cell",
-    ]
-)
-MATEK_LABELS = frozenset(
-    ["BAS", "EBO", "EOS", "KSC", "LYA", "LYT", "MMZ", "MOB", "MON", "MYB", "MYO", "NGB", "NGS", "PMB", "PMO"]
-)
-BMC_LABELS = frozenset(
-    [
-        "ABE",
-        "ART",
-        "BAS",
-        "BLA",
-        "EBO",
-        "EOS",
-        "FGC",
-        "HAC",
-        "KSC",
-        "LYI",
-        "LYT",
-        "MMZ",
-        "MON",
-        "MYB",
-        "NGB",
-        "NGS",
-        "NIF",
-        "OTH",
-        "PEB",
-        "PLM",
-        "PMO",
-    ]
-)
+MLL23_LABELS = frozenset({
+    "basophil", "eosinophil", "hairy_cell", "lymphocyte", "lymphocyte_large_granular", "lymphocyte_neoplastic",
+    "lymphocyte_reactive", "metamyelocyte", "monocyte", "myeloblast", "myelocyte", "neutrophil_band",
+    "neutrophil_segmented", "normoblast", "plasma_cell", "promyelocyte", "promyelocyte_atypical", "smudge_cell",
+})  # fmt: skip
+MATEK_LABELS = frozenset({
+    "BAS", "EBO", "EOS", "KSC", "LYA", "LYT", "MMZ", "MOB", "MON", "MYB", "MYO", "NGB", "NGS", "PMB", "PMO",
+})  # fmt: skip
+BMC_LABELS = frozenset({
+    "ABE", "ART", "BAS", "BLA", "EBO", "EOS", "FGC", "HAC", "KSC", "LYI", "LYT", "MMZ", "MON", "MYB", "NGB", "NGS",
+    "NIF", "OTH", "PEB", "PLM", "PMO",
+})  # fmt: skip
 ACEVEDO_PREFIXES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "BA": ("basophil", "basophil"),
