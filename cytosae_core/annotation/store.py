@@ -1,0 +1,63 @@
+"""What every group of queries stands on: the engine, the clock, and the studies, which never change."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from cytosae_core.annotation import database
+from cytosae_core.annotation.models import RaterRow, StudyRow
+from cytosae_core.annotation.protocol import Study, from_document
+from cytosae_core.errors import AnnotationError, StudyError
+
+Clock = Callable[[], datetime]
+
+
+def utcnow() -> datetime:
+    """This moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """Transactions, time and studies; safe to share between threads."""
+
+    def __init__(self, engine: Engine, clock: Clock = utcnow) -> None:
+        self._engine = engine
+        self._clock = clock
+        # A study is sealed by its digest, so what was read once stays true.
+        self._loaded: dict[str, Study] = {}
+
+    def load_study(self, study_id: str) -> Study:
+        """The study; raises StudyError when it is not registered, or was changed in the database."""
+        if study_id not in self._loaded:
+            self._loaded[study_id] = self._read_study(study_id)
+        return self._loaded[study_id]
+
+    def _read_study(self, study_id: str) -> Study:
+        with self._reading() as connection:
+            document = connection.scalar(select(StudyRow.document).where(StudyRow.study_id == study_id))
+        if document is None:
+            raise StudyError(f"there is no study {study_id!r} in this database; register it with create_study.py")
+        study = from_document(document)
+        if study.study_id != study_id:
+            raise StudyError(f"the study stored as {study_id!r} says it is {study.study_id!r}; restore a backup")
+        return study
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return database.reading(self._engine)
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return database.writing(self._engine)
+
+
+def hold_rater(connection: Connection, rater_id: str) -> str:
+    """Let nobody else write for this rater until the transaction ends; returns the rater's code.
+
+    SQLite has one writer at a time anyway; PostgreSQL locks the rater's row. Raises AnnotationError when there is no
+    such rater.
+    """
+    code = connection.scalar(select(RaterRow.rater_code).where(RaterRow.rater_id == rater_id).with_for_update())
+    if code is None:
+        raise AnnotationError(f"there is no rater {rater_id!r} in this database; sign in again")
+    return code

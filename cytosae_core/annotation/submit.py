@@ -1,0 +1,105 @@
+"""Saving a judgement: at most once, only what was shown, and never in a hurry."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from cytosae_core.annotation.models import DraftRow, JudgementRow, PresentationRow
+from cytosae_core.annotation.protocol import check_answers
+from cytosae_core.annotation.records import Receipt
+from cytosae_core.annotation.rules import Showing, check_text, latest_judgement, refuse_if_closed
+from cytosae_core.annotation.store import Store, hold_rater
+from cytosae_core.errors import SubmitRefusedError
+
+MIN_VIEWING = timedelta(milliseconds=400)
+"""Shorter than this nobody saw the pictures: a second click that was meant for the item before."""
+
+
+class Submit(Store):
+    """Queries that store judgements."""
+
+    def submit(self, rater_id: str, nonce: str, answers: Mapping[str, Any], *, overlay_used: bool = False) -> Receipt:
+        """Store the judgement of what was shown under `nonce`; its draft is deleted in the same transaction.
+
+        The receipt is read back from the database after the commit. Submitting a nonce again stores nothing and gives
+        the first receipt with `is_new` False, whatever the answers. Raises AnswerError for answers that do not fit
+        the questions; SubmitRefusedError when the item was judged meanwhile from elsewhere, is not the rater's turn,
+        was shown less than 400 ms ago, or must no longer be revised because the direction was shown.
+        """
+        with self._writing() as connection:
+            hold_rater(connection, rater_id)
+            shown = _shown(connection, rater_id, nonce)
+            known = select(JudgementRow.nonce).where(JudgementRow.nonce == nonce)
+            is_new = connection.scalar(known) is None
+            if is_new:
+                self._store(connection, shown, answers, overlay_used)
+        return self._receipt(nonce, is_new)
+
+    def _store(self, connection: Connection, shown: "_Shown", answers: Mapping[str, Any], overlay_used: bool) -> None:
+        study = self.load_study(shown.study_id)
+        task = study.task(study.item(shown.item_id).task_id)
+        stage = task.stage(shown.stage_id)
+        showing = Showing(shown.rater_id, shown.study_id, shown.item_id, task, stage, shown.revision)
+        now = self._clock()
+        _refuse_if_judged_meanwhile(connection, showing)
+        refuse_if_closed(connection, showing)
+        _refuse_if_too_fast(shown.shown_at, now)
+        check_text(answers)
+        row = {
+            **{name: getattr(shown, name) for name in _COPIED},
+            "judgement_id": uuid4().hex,
+            "answers": check_answers(stage, answers),
+            "overlay_used": overlay_used,
+            "submitted_at": now,
+        }
+        connection.execute(insert(JudgementRow), row)
+        connection.execute(delete(DraftRow).filter_by(**showing.key))
+
+    def _receipt(self, nonce: str, is_new: bool) -> Receipt:
+        stored = select(JudgementRow.judgement_id, JudgementRow.submitted_at, JudgementRow.revision)
+        with self._reading() as connection:
+            row = connection.execute(stored.where(JudgementRow.nonce == nonce)).one()
+        return Receipt(row.judgement_id, row.submitted_at, row.revision, is_new)
+
+
+_COPIED = (
+    "nonce",
+    "rater_id",
+    "study_id",
+    "item_id",
+    "stage_id",
+    "revision",
+    "pictures_digest",
+    "app_version",
+    "shown_at",
+)
+_Shown = Row[tuple[str, str, str, str, str, int, str, str, datetime]]
+
+
+def _shown(connection: Connection, rater_id: str, nonce: str) -> _Shown:
+    columns = [PresentationRow.__table__.c[name] for name in _COPIED]
+    row = connection.execute(select(*columns).filter_by(nonce=nonce, rater_id=rater_id)).one_or_none()
+    if row is None:
+        raise SubmitRefusedError(f"nothing was shown to you under {nonce!r}; reload the page and judge what it shows")
+    return row
+
+
+def _refuse_if_too_fast(shown_at: datetime, now: datetime) -> None:
+    if now - shown_at < MIN_VIEWING:
+        milliseconds = (now - shown_at) / timedelta(milliseconds=1)
+        raise SubmitRefusedError(
+            f"this came {milliseconds:.0f} ms after the item was shown, so it was probably meant for the item before "
+            "and nothing was saved; look at the pictures, then save"
+        )
+
+
+def _refuse_if_judged_meanwhile(connection: Connection, showing: Showing) -> None:
+    latest = latest_judgement(connection, **showing.key)
+    if latest is not None and latest.revision >= showing.revision:
+        raise SubmitRefusedError(
+            f"this item was already saved at {latest.submitted_at:%H:%M:%S} UTC, from another window, so these answers "
+            "were not stored; reload the page to see what was saved, and revise it if need be"
+        )
