@@ -52,15 +52,15 @@ def _read(csv_path: Path) -> pd.DataFrame:
 def _inside(text: str, base: Path, has_root: bool, where: str) -> PurePosixPath:
     """A path of the list relative to `base`, or ImageTableError where it is empty or leaves `base`."""
     given = PurePosixPath(text.replace("\\", "/"))
-    if text in {"", "."} or "\0" in text:
-        raise ImageTableError(f"{where}: the path {text!r} names no file; fill it in or remove the line")
     is_free = given.is_absolute() or PureWindowsPath(text).drive != "" or ".." in given.parts
     if is_free and not has_root:
         raise ImageTableError(
             f"{where}: '{text}' is not a plain path inside the folder of the CSV; "
             "give the folder that the images lie in as root"
         )
-    relative_path = os.path.relpath(os.path.normpath(base / given), base)
-    if PurePosixPath(relative_path).parts[0] == "..":
+    relative_path = PurePosixPath(os.path.relpath(os.path.normpath(base / given), base))
+    if not relative_path.parts or "\0" in text:
+        raise ImageTableError(f"{where}: the path {text!r} names no file; fill it in or remove the line")
+    if relative_path.parts[0] == "..":
         raise ImageTableError(f"{where}: '{text}' leaves the folder {base}; give the folder that holds it as root")
-    return PurePosixPath(relative_path)
+    return relative_path

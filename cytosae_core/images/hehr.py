@@ -74,8 +74,8 @@ def read_metadata(root: Path) -> Metadata:
     twins = metadata.loc[metadata["patient_id"].duplicated(), "patient_id"]
     if len(twins):
         raise ImageTableError(f"{path}: patient '{twins.iloc[0]}' has two rows; keep the one that is right")
-    rows = metadata[["bag_label", *MALIGNANT]].to_dict("records")
-    return {patient: dict(row) for patient, row in zip(metadata["patient_id"], rows, strict=True)}
+    rows = metadata.to_dict("records")
+    return {row["patient_id"]: {str(name): str(cell) for name, cell in row.items()} for row in rows}
 
 
 def _check_groups(table: ImageTable, metadata: Metadata) -> None:

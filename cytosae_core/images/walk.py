@@ -44,8 +44,8 @@ def find_image(path: Path, relative_path: str, root: Path) -> FoundImage:
         n_bytes = path.stat().st_size
     except FileNotFoundError:
         return FoundImage(name, path, 0, "no such file")
-    except OSError as error:
-        return FoundImage(name, path, 0, f"cannot be looked at ({error.strerror})")
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        return FoundImage(name, path, 0, f"cannot be looked at ({type(error).__name__})")
     return FoundImage(name, path, n_bytes, _reason(name, is_outside, path.is_file(), n_bytes))
 
 
@@ -72,13 +72,13 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _links_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() and entry.is_dir()
+    return entry.is_symlink() and Path(entry.path).is_dir()  # unlike the entry, false for links in a circle
 
 
 def _inspect(entry: os.DirEntry[str], relative_path: str, inside: Path) -> FoundImage:
     path = Path(entry.path)
     if entry.is_symlink():
-        if entry.is_dir():
+        if path.is_dir():
             return FoundImage(relative_path, path, 0, "a link to a folder, which is not followed")
         return find_image(path, relative_path, inside)
     name = unicodedata.normalize("NFC", relative_path)
