@@ -1,0 +1,154 @@
+"""What the SAE found, for people and programs to ask: the one object that the core hands to the app."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cytosae_core.atlas import files, tables
+from cytosae_core.atlas.barcodes import Barcodes, read_barcodes
+from cytosae_core.atlas.manifest import DatasetInfo, Manifest, read_manifest
+from cytosae_core.atlas.maps import PatchMaps
+from cytosae_core.atlas.reference_table import ReferenceTable
+from cytosae_core.atlas.statistics_table import StatisticsTable
+from cytosae_core.errors import ArtifactError
+from cytosae_core.progress import Progress, silent
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ALWAYS = (tables.LATENTS_NAME, tables.REFERENCES_NAME, tables.IMAGES_NAME)
+
+
+class LatentAtlas:
+    """An atlas folder, opened: statistics in memory, everything else read when it is asked for.
+
+    Safe to share between threads. Every method raises ArtifactError when a file is not what FORMAT.md says.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        """Use `LatentAtlas.open`."""
+        self.path = path
+        self.manifest = manifest
+        names = [dataset.name for dataset in manifest.datasets]
+        self._statistics = StatisticsTable(path / tables.LATENTS_NAME, names, manifest.n_latents)
+        self._references = ReferenceTable(path)
+        self._maps = PatchMaps(path) if tables.MAPS_NAME in manifest.files else None
+
+    @classmethod
+    def open(cls, path: Path) -> "LatentAtlas":
+        """Open an atlas after checking its manifest and the sizes of its files.
+
+        Raises ArtifactError when the folder is no atlas, FormatVersionError when its format is another version,
+        ChecksumError when a file is missing or has another size than recorded.
+        """
+        manifest = read_manifest(path)
+        for name in _ALWAYS:
+            if name not in manifest.files:
+                raise ArtifactError(f"{path}: the manifest does not list {name}, which every atlas has; make it anew")
+        files.check_sizes(path, manifest.files)
+        return cls(path, manifest)
+
+    @property
+    def atlas_id(self) -> str:
+        """Identity of exactly these numbers and pictures."""
+        return self.manifest.atlas_id
+
+    @property
+    def sae_id(self) -> str:
+        """Identity of the SAE's weights."""
+        return self.manifest.sae_id
+
+    @property
+    def n_latents(self) -> int:
+        """Latents of the SAE, dead ones included."""
+        return self.manifest.n_latents
+
+    @property
+    def datasets(self) -> tuple[DatasetInfo, ...]:
+        """The data sets, in the order in which they are shown."""
+        return self.manifest.datasets
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any picture or number comes from images drawn by a program: then everything must say so."""
+        return self.manifest.simulated
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether the atlas has patch maps."""
+        return self._maps is not None
+
+    def statistics(self, dataset: str) -> pd.DataFrame:
+        """One row a latent: n_images, n_active, frequency, mean_activation, label_entropy.
+
+        frequency is n_active / n_images; mean_activation, over the images that activate the latent, and
+        label_entropy (nats, over the reference images) are NaN where they do not exist.
+        """
+        return self._statistics.of_dataset(self._place(dataset))
+
+    def latent(self, latent: int) -> pd.DataFrame:
+        """One row a data set, indexed by its name; the columns of `statistics`."""
+        return self._statistics.of_latent(self._checked(latent))
+
+    def references(self, latent: int, dataset: str | None = None) -> pd.DataFrame:
+        """The latent's reference images, by data set and rank (from 0, the strongest first).
+
+        Columns dataset, latent, rank, image_id, activation, label, picture (sha256, or None when it is not in the
+        atlas), map_index (int, or None). A latent that k < 10 images activate has k rows.
+        """
+        names = [info.name for info in self.datasets] if dataset is None else [self.datasets[self._place(dataset)].name]
+        return self._references.of_latent(self._checked(latent), names)
+
+    def n_pictures(self, dataset: str) -> "pd.Series[int]":
+        """For each latent, the number of its reference images in the data set whose picture is in the atlas."""
+        return self._statistics.n_pictures(self._place(dataset))
+
+    def picture_path(self, sha256: str) -> Path:
+        """File of a picture; raises ArtifactError when the name is no digest or there is no such picture."""
+        if not _SHA256.fullmatch(sha256):
+            raise ArtifactError(f"{sha256!r} is not the name of a picture: that is 64 hex digits, lower case")
+        name = f"{tables.DISPLAY_NAME}/{sha256[:2]}/{sha256}{self.manifest.picture_suffix}"
+        path = files.inside(self.path, name)
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing; copy the atlas folder again")
+        return path
+
+    def map(self, map_index: int) -> npt.NDArray[np.float32]:
+        """Patch activations (16, 16) of one reference; raises ArtifactError when there is no such map."""
+        if self._maps is None:
+            raise ArtifactError(f"{self.path} has no maps: it was made from tables; build an atlas with the SAE")
+        return self._maps[map_index]
+
+    def map_scale(self, latent: int) -> float:
+        """Largest patch activation over all maps of the latent: the one end of its colour scale; 0.0 without maps."""
+        indices = self.references(latent)["map_index"]
+        return max((float(self.map(index).max()) for index in indices if index is not None), default=0.0)
+
+    def barcodes(self) -> Barcodes | None:
+        """Counts of activating tokens by patient; None when the atlas has none."""
+        if self.manifest.barcodes is None:
+            return None
+        return read_barcodes(self.path, self.manifest.barcodes, self.n_latents)
+
+    def verify(self, progress: Progress = silent) -> None:
+        """Compare every byte with the recorded digests; raises ChecksumError that names the first file that differs."""
+        pictures = self._references.pictures()
+        n_all = len(self.manifest.files) + len(pictures)
+        for n_done, (name, entry) in enumerate(self.manifest.files.items(), start=1):
+            files.check_digest(self.path, name, entry.sha256)
+            progress(n_done, n_all)
+        for n_done, sha256 in enumerate(pictures, start=len(self.manifest.files) + 1):
+            files.check_digest(self.path, str(self.picture_path(sha256).relative_to(self.path)), sha256)
+            progress(n_done, n_all)
+
+    def _place(self, dataset: str) -> int:
+        names = [info.name for info in self.datasets]
+        if dataset not in names:
+            raise ArtifactError(f"the atlas has no data set {dataset!r}; it has {names}")
+        return names.index(dataset)
+
+    def _checked(self, latent: int) -> int:
+        if not 0 <= latent < self.n_latents:
+            raise ArtifactError(f"there is no latent {latent}: they go from 0 to {self.n_latents - 1}")
+        return int(latent)

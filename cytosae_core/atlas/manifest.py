@@ -1,0 +1,220 @@
+"""The first file of an atlas: what it is, what it was made from, and which files belong to it.
+
+FORMAT.md describes every field; this file is that description in code.
+"""
+
+import dataclasses
+import datetime as dt
+import hashlib
+import importlib.metadata
+import json
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cytosae_core.atlas.files import FileEntry
+from cytosae_core.errors import ArtifactError, FormatVersionError
+
+FORMAT = "cytosae-atlas"
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+PICTURE_SUFFIXES = (".webp", ".png")
+
+_DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LIBRARIES = ("numpy", "pandas", "pyarrow", "pillow", "torch")
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What an atlas says about one of its data sets."""
+
+    name: str
+    n_images: int
+    """Images that the statistics were computed over."""
+    simulated: bool = False
+    """Whether its images were drawn by a program."""
+    um_per_px: float | None = None
+    """Micrometres per display pixel; None: not known, so no scale bar may be drawn."""
+    label_kind: str = "class"
+    """What `label` of a reference is: "class" of the cell or "patient"."""
+    n_pictures: int = 0
+    """Reference images whose picture lies in the atlas."""
+    fingerprint: str | None = None
+    """Digest of the list of images in their order; None: the list was not known."""
+
+
+@dataclass(frozen=True)
+class BarcodeInfo:
+    """Where the barcodes of an atlas come from and what they count."""
+
+    dataset: str
+    tokens: str
+    """Tokens that were counted: "patches" or "patches+cls"."""
+    tau: float
+    """A token counts when its latent activation is above this."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be used, and why."""
+
+    image_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that `manifest.json` says."""
+
+    sae_id: str
+    """Identity of the weights; judgements are keyed by it."""
+    n_latents: int
+    datasets: tuple[DatasetInfo, ...]
+    files: Mapping[str, FileEntry]
+    image_activation: str = "mean over all tokens"
+    """How one number an image is made of its tokens' activations."""
+    picture_suffix: str = PICTURE_SUFFIXES[0]
+    barcodes: BarcodeInfo | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What the maker was asked to do: plain values, no paths."""
+    seed: int | None = None
+    """Seed of the random choices made; None: there were none."""
+    skipped: tuple[Skipped, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of Python and of the libraries that were used."""
+    created_at: str = ""
+    """UTC, ISO 8601."""
+    atlas_id: str = ""
+    """`atlas-<16 hex digits>`: digest of all of the above but `versions` and `created_at`."""
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any data set was drawn by a program."""
+        return any(dataset.simulated for dataset in self.datasets)
+
+
+def seal(manifest: Manifest) -> Manifest:
+    """The manifest with the id that its content demands, the time, and the versions of the libraries."""
+    dated = dataclasses.replace(
+        manifest, created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), versions=library_versions()
+    )
+    return dataclasses.replace(dated, atlas_id=_demanded_id(to_document(dated)))
+
+
+def to_document(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as plain JSON values."""
+    document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(manifest), allow_nan=False))
+    return document
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest.json`; the last file of an atlas to be written."""
+    text = json.dumps(to_document(manifest), indent=1, ensure_ascii=False) + "\n"
+    (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an atlas.
+
+    Raises ArtifactError when the folder is no atlas or its manifest was edited or cut off, FormatVersionError
+    when it was written by another version of the format.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise ArtifactError(
+            f"{folder} is not an atlas: it has no {MANIFEST_NAME}. Give the folder that import_release.py wrote"
+        )
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}); copy the whole folder again") from error
+    return from_document(document, str(path))
+
+
+def from_document(document: object, where: str) -> Manifest:
+    """The manifest of a JSON document; `where` names it in messages. Raises as `read_manifest` does."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ArtifactError(f"{where} does not describe an atlas: its format is not {FORMAT!r}. Give another folder")
+    _check_version(document.get("format_version"), where)
+    try:
+        manifest = _manifest(document)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ArtifactError(f"{where} is damaged ({error}); copy the whole folder again") from error
+    demanded = _demanded_id(document)
+    if manifest.atlas_id != demanded:
+        raise ArtifactError(
+            f"{where} was changed after it was written: it says {manifest.atlas_id!r}, its content demands "
+            f"{demanded!r}. Copy the folder again, or make the atlas anew"
+        )
+    return manifest
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the installed libraries that artifacts depend on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of a JSON value in canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_dataset_names(names: Sequence[str]) -> None:
+    """Raise ArtifactError unless the names are different and safe as parts of ids and file names."""
+    for name in names:
+        if not _DATASET_NAME.fullmatch(name):
+            raise ArtifactError(f"{name!r} cannot name a data set: use letters, digits, '.', '_' and '-', at most 64")
+    if len(set(names)) < len(names):
+        raise ArtifactError(f"two data sets have the same name: {sorted(names)}; rename one")
+
+
+def _check_version(version: object, where: str) -> None:
+    if version != FORMAT_VERSION:
+        raise FormatVersionError(
+            f"{where} has atlas format {version!r}, and this version of the workbench reads {FORMAT_VERSION}: "
+            "update the workbench, or make the atlas anew"
+        )
+
+
+def _demanded_id(document: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in document.items() if key not in {"atlas_id", "created_at", "versions"}}
+    return f"atlas-{digest_of(content)[:16]}"
+
+
+def _manifest(document: Mapping[str, Any]) -> Manifest:
+    datasets = tuple(DatasetInfo(**dataset) for dataset in document["datasets"])
+    check_dataset_names([dataset.name for dataset in datasets])
+    barcodes = document["barcodes"]
+    manifest = Manifest(
+        **{
+            **document,
+            "datasets": datasets,
+            "files": {name: FileEntry(**entry) for name, entry in document["files"].items()},
+            "barcodes": BarcodeInfo(**barcodes) if barcodes is not None else None,
+            "skipped": tuple(Skipped(**skipped) for skipped in document["skipped"]),
+        }
+    )
+    _check_values(manifest)
+    return manifest
+
+
+def _check_values(manifest: Manifest) -> None:
+    if type(manifest.n_latents) is not int or manifest.n_latents < 1:
+        raise ValueError(f"n_latents is {manifest.n_latents!r}")
+    if manifest.picture_suffix not in PICTURE_SUFFIXES:
+        raise ValueError(f"picture_suffix is {manifest.picture_suffix!r}")
+    for dataset in manifest.datasets:
+        if type(dataset.n_images) is not int or dataset.n_images < 0 or type(dataset.simulated) is not bool:
+            raise ValueError(f"data set {dataset.name!r} has n_images {dataset.n_images!r}")

@@ -1,0 +1,84 @@
+"""The parquet tables of an atlas: their columns, and readers that refuse anything else."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cytosae_core.errors import ArtifactError
+
+LATENTS_NAME = "latents.parquet"
+REFERENCES_NAME = "references.parquet"
+IMAGES_NAME = "images.parquet"
+GROUPS_NAME = "barcodes/groups.parquet"
+COUNTS_NAME = "barcodes/counts.npy"
+MAPS_NAME = "maps.npy"
+DISPLAY_NAME = "display"
+
+LATENTS = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("latent", pa.int32()),
+        ("n_images", pa.int64()),
+        ("n_active", pa.int64()),
+        ("sum_activation", pa.float64()),
+        ("label_entropy", pa.float64()),
+        ("n_pictures", pa.int16()),
+    ]
+)
+REFERENCES = pa.schema(
+    [
+        ("latent", pa.int32()),
+        ("dataset", pa.string()),
+        ("rank", pa.int16()),
+        ("image_id", pa.string()),
+        ("activation", pa.float32()),
+        ("label", pa.string()),
+        ("map_index", pa.int32()),
+    ]
+)
+IMAGES = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("dataset", pa.string()),
+        ("picture", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("n_bytes", pa.int64()),
+    ]
+)
+GROUPS = pa.schema([("patient", pa.string()), ("diagnosis", pa.string()), ("n_images", pa.int64())])
+
+
+def open_table(path: Path, schema: pa.Schema) -> pq.ParquetFile:
+    """The parquet file at `path`, its pages unread; raises ArtifactError unless it has exactly `schema`'s columns."""
+    try:
+        table = pq.ParquetFile(path, memory_map=True)
+    except (pa.ArrowException, OSError) as error:
+        raise ArtifactError(f"{path} is not a readable parquet file ({error}); copy the whole folder again") from error
+    found = table.schema_arrow
+    if not found.remove_metadata().equals(schema):
+        raise ArtifactError(
+            f"{path} has columns {_words(found)}, the format says {_words(schema)}; make the atlas anew"
+        )
+    return table
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """All rows of the table at `path`; raises ArtifactError when it is damaged or has other columns."""
+    table = open_table(path, schema)
+    try:
+        return table.read()
+    except (pa.ArrowException, OSError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); copy the whole folder again") from error
+    finally:
+        table.close()
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write all rows as one row group."""
+    pq.write_table(table, path, compression="zstd")
+
+
+def _words(schema: pa.Schema) -> str:
+    return ", ".join(f"{column.name} {column.type}" for column in schema)
