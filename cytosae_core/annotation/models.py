@@ -59,8 +59,13 @@ class CanonicalJson(TypeDecorator[Any]):
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> object:
-        """The value of the text."""
-        return None if value is None else json.loads(value)
+        """The value of the text; raises DatabaseError for text that is not JSON, which nothing here ever wrote."""
+        if value is None:
+            return None
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise DatabaseError(f"the database holds {value[:40]!r} where JSON belongs; restore a backup") from error
 
 
 class Base(DeclarativeBase):

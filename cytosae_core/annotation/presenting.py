@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from cytosae_core.annotation.models import DraftRow, JudgementRow, PresentationRow
 from cytosae_core.annotation.protocol import Answers, Stage
@@ -55,10 +55,10 @@ class Presenting(Store):
         """
         with self._writing() as connection:
             hold_rater(connection, rater_id)
-            shown = _last_shown(connection, rater_id, item_id, stage_id)
-            kept = check_draft(self._stage(shown.study_id, item_id, stage_id), answers)
+            study_id = _study_last_shown(connection, rater_id, item_id, stage_id)
+            kept = check_draft(self._stage(study_id, item_id, stage_id), answers)
             values = {"answers": kept, "saved_at": self._clock()}
-            key = {"rater_id": rater_id, "study_id": shown.study_id, "item_id": item_id, "stage_id": stage_id}
+            key = {"rater_id": rater_id, "study_id": study_id, "item_id": item_id, "stage_id": stage_id}
             changed = connection.execute(update(DraftRow).filter_by(**key).values(**values))
             if changed.rowcount == 0:
                 connection.execute(insert(DraftRow), {**key, **values})
@@ -67,28 +67,30 @@ class Presenting(Store):
 
     def draft(self, rater_id: str, item_id: str, stage_id: str) -> Answers | None:
         """The kept answers of the item as it was last shown to the rater; None when there are none."""
-        newest = (
-            select(PresentationRow.study_id)
-            .filter_by(rater_id=rater_id, item_id=item_id, stage_id=stage_id)
-            .order_by(PresentationRow.shown_at.desc())
-            .limit(1)
-        )
         mine = select(DraftRow.answers).filter_by(rater_id=rater_id, item_id=item_id, stage_id=stage_id)
         with self._reading() as connection:
-            return connection.scalar(mine.where(DraftRow.study_id == newest.scalar_subquery()))
+            newest = connection.execute(_newest(rater_id, item_id, stage_id)).one_or_none()
+            return connection.scalar(mine.where(DraftRow.study_id == newest.study_id)) if newest else None
 
     def _stage(self, study_id: str, item_id: str, stage_id: str) -> Stage:
         study = self.load_study(study_id)
         return study.task(study.item(item_id).task_id).stage(stage_id)
 
 
-class _Shown(NamedTuple):
-    study_id: str
-    saved_at: datetime | None
+def _study_last_shown(connection: Connection, rater_id: str, item_id: str, stage_id: str) -> str:
+    row = connection.execute(_newest(rater_id, item_id, stage_id)).one_or_none()
+    if row is None:
+        raise SubmitRefusedError(f"item {item_id!r} was not shown to you yet; reload the page")
+    if row.submitted_at is not None:
+        raise SubmitRefusedError(
+            f"this item was already saved at {row.submitted_at:%H:%M:%S} UTC; reload the page to see it"
+        )
+    return str(row.study_id)
 
 
-def _last_shown(connection: Connection, rater_id: str, item_id: str, stage_id: str) -> _Shown:
-    query = (
+def _newest(rater_id: str, item_id: str, stage_id: str) -> Select[str, datetime]:
+    """Study of the newest presentation, and when that was judged (None: not yet)."""
+    return (
         select(PresentationRow.study_id, JudgementRow.submitted_at)
         .outerjoin(JudgementRow, JudgementRow.nonce == PresentationRow.nonce)
         .where(
@@ -96,14 +98,6 @@ def _last_shown(connection: Connection, rater_id: str, item_id: str, stage_id: s
             PresentationRow.item_id == item_id,
             PresentationRow.stage_id == stage_id,
         )
-        .order_by(PresentationRow.shown_at.desc())
+        .order_by(PresentationRow.shown_at.desc(), PresentationRow.revision.desc())
         .limit(1)
     )
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise SubmitRefusedError(f"item {item_id!r} was not shown to you yet; reload the page")
-    if row.submitted_at is not None:
-        raise SubmitRefusedError(
-            f"this item was already saved at {row.submitted_at:%H:%M:%S} UTC; reload the page to see it"
-        )
-    return _Shown(row.study_id, row.submitted_at)

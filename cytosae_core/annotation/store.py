@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, select
 
 from cytosae_core.annotation import database
 from cytosae_core.annotation.models import RaterRow, StudyRow
-from cytosae_core.annotation.protocol import Study, from_document
+from cytosae_core.annotation.protocol import Study, digest_of, from_document
 from cytosae_core.errors import AnnotationError, StudyError
 
 Clock = Callable[[], datetime]
@@ -36,12 +36,15 @@ class Store:
 
     def _read_study(self, study_id: str) -> Study:
         with self._reading() as connection:
-            document = connection.scalar(select(StudyRow.document).where(StudyRow.study_id == study_id))
-        if document is None:
+            query = select(StudyRow.document, StudyRow.digest).where(StudyRow.study_id == study_id)
+            row = connection.execute(query).one_or_none()
+        if row is None:
             raise StudyError(f"there is no study {study_id!r} in this database; register it with create_study.py")
-        study = from_document(document)
-        if study.study_id != study_id:
-            raise StudyError(f"the study stored as {study_id!r} says it is {study.study_id!r}; restore a backup")
+        study = from_document(row.document)
+        if study.study_id != study_id or digest_of(row.document) != row.digest:
+            raise StudyError(
+                f"study {study_id!r} was changed in the database after it was registered; restore a backup"
+            )
         return study
 
     def _reading(self) -> AbstractContextManager[Connection]:

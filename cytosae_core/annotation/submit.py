@@ -76,7 +76,7 @@ _COPIED = (
     "app_version",
     "shown_at",
 )
-_Shown = Row[tuple[str, str, str, str, str, int, str, str, datetime]]
+_Shown = Row[*tuple[Any, ...]]
 
 
 def _shown(connection: Connection, rater_id: str, nonce: str) -> _Shown:

@@ -72,19 +72,21 @@ def concept_items(
         for stratum in range(n_per_block)
     ]
     originals = [main[k * len(main) // n_repeats] for k in range(n_repeats)]
+    repeats = [
+        concept_item(
+            f"{prefix}r{k:02d}",
+            "repeat",
+            one.block,
+            pictures=one.pictures,
+            latent=one.latent,
+            stratum=one.stratum,
+            repeat_of=one.item_id,
+        )
+        for k, one in enumerate(originals)
+    ]
     return [
         *main,
-        *(
-            concept_item(
-                f"{prefix}r{k:02d}",
-                "repeat",
-                one.block,
-                latent=one.latent,
-                repeat_of=one.item_id,
-                pictures=one.pictures,
-            )
-            for k, one in enumerate(originals)
-        ),
+        *repeats,
         *(concept_item(f"{prefix}d{k:02d}", "decoy", k % n_blocks) for k in range(n_decoys)),
         *(concept_item(f"{prefix}t{k:02d}", "training", -1, latent=9000 + k) for k in range(n_training)),
     ]
