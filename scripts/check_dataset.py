@@ -39,8 +39,13 @@ def main(config: Config) -> None:
     if config.root is None and config.csv is None and config.dataset in FACTS:
         print(where_to_get(config.dataset))
         return
-    options = {"by_patient": config.by_patient, "only_published_quality": config.published_quality}
-    table = list_images(config.dataset, config.root, config.csv, **options)
+    table = list_images(
+        config.dataset,
+        config.root,
+        config.csv,
+        by_patient=config.by_patient,
+        only_published_quality=config.published_quality,
+    )
     if config.decode:
         table = check_readable(table, config.workers, bar("read images"))
     print(compare_counts(table, config.dataset).to_string(index=False, na_rep="-"))

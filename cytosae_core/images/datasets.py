@@ -58,7 +58,7 @@ FACTS: Mapping[str, DatasetFacts] = MappingProxyType(
                     "promyelocyte": 745, "promyelocyte_atypical": 2_033, "smudge_cell": 988,
                 },
                 {},
-                "The paper says 41,906; the release holds 41,621 files. Counts per class are those that users of the release found.",
+                "The paper says 41,906; the release holds 41,621 files. Counts per class are those found by users of it.",
             ),
             DatasetFacts(
                 "acevedo",
@@ -90,6 +90,7 @@ FACTS: Mapping[str, DatasetFacts] = MappingProxyType(
                     "MON": 1_789, "MYB": 42, "MYO": 3_268, "NGB": 109, "NGS": 8_484, "PMB": 18, "PMO": 70,
                 },
                 {},
+                "Counts per class: C. Matek et al., Nature Machine Intelligence 1, 538 (2019).",
             ),
             DatasetFacts(
                 "bmc",
@@ -105,7 +106,8 @@ FACTS: Mapping[str, DatasetFacts] = MappingProxyType(
                     "NGB": 9_968, "NGS": 29_424, "NIF": 3_538, "OTH": 294, "PEB": 2_740, "PLM": 7_629, "PMO": 11_994,
                 },
                 {},
-                "The paper counts 171,374, one more than the published tables: MYB_05527.jpg is called broken.",
+                "Counts per class: C. Matek et al., Blood 138, 1917 (2021); they add up to 171,374, one more than the published "
+                "CytoSAE tables. MYB_05527.jpg is called broken.",
             ),
             DatasetFacts(
                 "hehr",
@@ -113,7 +115,7 @@ FACTS: Mapping[str, DatasetFacts] = MappingProxyType(
                 "M. Hehr, A. Sadafi, C. Matek, P. Lienemann, C. Pohlkamp, T. Haferlach, K. Spiekermann, C. Marr: A "
                 "morphological dataset of white blood cells from patients with four different genetic AML entities and "
                 "non-malignant controls (AML-Cytomorphology_MLL_Helmholtz). The Cancer Imaging Archive (2023)",
-                "CC BY 4.0",
+                "see the page (Data Usage Policy of The Cancer Imaging Archive)",
                 "https://doi.org/10.7937/6ppe-4020",
                 81_214,
                 {},

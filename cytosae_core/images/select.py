@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from cytosae_core.errors import ConfigError
 from cytosae_core.images.csv_list import scan_csv
 from cytosae_core.images.hehr import published_quality, scan_hehr
@@ -24,26 +26,34 @@ def list_images(
     With `csv`, the images that it names, below `root` where that is given. Else those under `root`: in the published
     layout for a key of `SOURCES`, as `<diagnosis>/<patient>/<file>` with `by_patient`, as `<class>/<file>` for any
     other name. `only_published_quality` leaves out AML patients by the rule of Hehr et al. `um_per_px` overrides
-    the published scale, as for resized copies.
+    the published scale, as for resized copies of the images.
 
     Raises ConfigError for options that contradict each other, ImageTableError for what lies on disk.
     """
     if only_published_quality and (dataset != "hehr" or csv is not None):
         raise ConfigError(f"the published quality rule is one of 'hehr' in its folders, not of '{dataset}' as given")
+    if um_per_px is not None and not 0 < um_per_px < np.inf:
+        raise ConfigError(f"um_per_px is {um_per_px}; give micrometres per pixel as a positive number")
+    table = _list(dataset, root, csv, by_patient, only_published_quality)
+    if um_per_px is None:
+        return table
+    return replace(table, frame=table.frame.assign(um_per_px=um_per_px))
+
+
+def _list(dataset: str, root: Path | None, csv: Path | None, by_patient: bool, only_quality: bool) -> ImageTable:
     if csv is not None:
-        return scan_csv(csv, dataset, root, um_per_px)
+        return scan_csv(csv, dataset, root)
     if root is None:
         raise ConfigError(f"data set '{dataset}' has neither a folder nor a CSV; give one of the two")
-    if dataset == "hehr":
-        table = scan_hehr(root)
-        return published_quality(table, root).table if only_published_quality else table
-    return scan(_source(dataset, by_patient, um_per_px), root)
+    source = _source(dataset, by_patient)
+    if dataset != "hehr":
+        return scan(source, root)
+    table = scan_hehr(root)
+    return published_quality(table, root).table if only_quality else table
 
 
-def _source(dataset: str, by_patient: bool, um_per_px: float | None) -> Source:
+def _source(dataset: str, by_patient: bool) -> Source:
     published = SOURCES.get(dataset)
-    if published is None:
-        return patient_source(dataset, um_per_px) if by_patient else folder_source(dataset, um_per_px)
-    if by_patient:
+    if published is not None and by_patient:
         raise ConfigError(f"'{dataset}' is published as {published.layout}; give folders of patients another name")
-    return published if um_per_px is None else replace(published, um_per_px=um_per_px)
+    return published or (patient_source(dataset) if by_patient else folder_source(dataset))

@@ -22,11 +22,17 @@ def test_a_scale_that_is_given_wins_over_the_published_one(tmp_path):
     assert list_images("mine", tmp_path, um_per_px=0.25).frame["um_per_px"].tolist() == [0.25]
 
 
+@pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf")])
+def test_a_scale_that_is_no_length_is_an_error(tmp_path, scale):
+    with pytest.raises(ConfigError, match="give micrometres per pixel as a positive number"):
+        list_images("mine", write_tree(tmp_path, "a/1.png"), um_per_px=scale)
+
+
 def test_the_published_quality_rule_leaves_patients_out(tmp_path):
     write_tree(tmp_path / "data", "NPM1/AAA/1.tif", "control/BBB/1.tif")
     columns = "patient_id,bag_label,pb_myeloblast,pb_promyelocyte,pb_myelocyte\n"
     (tmp_path / "metadata.csv").write_text(columns + "AAA,NPM1,1,1,1\nBBB,control,,,\n")
-    assert list_images("hehr", tmp_path).n_images == 2
+    assert list_images("hehr", tmp_path, um_per_px=0.2).frame["um_per_px"].tolist() == [0.2, 0.2]
     assert list_images("hehr", tmp_path, only_published_quality=True).frame["patient"].tolist() == ["BBB"]
 
 
