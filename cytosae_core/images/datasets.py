@@ -58,7 +58,7 @@ FACTS: Mapping[str, DatasetFacts] = MappingProxyType(
                     "promyelocyte": 745, "promyelocyte_atypical": 2_033, "smudge_cell": 988,
                 },
                 {},
-                "The paper says 41,906; the release holds 41,621 files. Counts per class are those found by users of it.",
+                "The paper says 41,906; the release holds 41,621 files. Counts per class as found by its users.",
             ),
             DatasetFacts(
                 "acevedo",
@@ -106,8 +106,8 @@ FACTS: Mapping[str, DatasetFacts] = MappingProxyType(
                     "NGB": 9_968, "NGS": 29_424, "NIF": 3_538, "OTH": 294, "PEB": 2_740, "PLM": 7_629, "PMO": 11_994,
                 },
                 {},
-                "Counts per class: C. Matek et al., Blood 138, 1917 (2021); they add up to 171,374, one more than the published "
-                "CytoSAE tables. MYB_05527.jpg is called broken.",
+                "Counts per class: C. Matek et al., Blood 138, 1917 (2021); they add up to 171,374, one more than the "
+                "published CytoSAE tables. MYB_05527.jpg is called broken.",
             ),
             DatasetFacts(
                 "hehr",
