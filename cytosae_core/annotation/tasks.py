@@ -20,12 +20,12 @@ Each screen shows the cells that one unknown pattern detector answers to most st
 
 1. **Look at all pictures.** Is there one morphological trait that most of them share, and that you would recognise \
 again in a new cell? A trait may be a cell type, a part of the cell, its surroundings or its staining.
-2. **Choose** *Yes*, *No*, *Artefact* (a shared trait that is not biology, such as dirt, blur or the picture's edge) or \
+2. **Choose** *Yes*, *No*, *Artefact* (a shared trait that is not biology, such as dirt, blur or the edge) or \
 *Cannot judge*.
 3. If yes, **name it** in your own words, as you would in a report. Tick what it is about.
 4. Say **how sure** you are, and save.
 
-There is no time limit and no score. Some screens are there to check the method, not you. Work alone: please do not \
+There is no time limit and no score. Some screens may be there to check the method, not you. Work alone: please do not \
 discuss single screens with others before the study has ended. Every answer can be revised under *My answers*.
 """
 
@@ -38,7 +38,7 @@ tell* are answers. This step cannot be changed later.
 2. **Then you are told** in which of the two groups the detector answers more often. Is what you see specific to that \
 disease, **and** would a cytomorphologist recognise it?
 
-There is no time limit and no score. Some screens are there to check the method, not you. Work alone: please do not \
+There is no time limit and no score. Some screens may be there to check the method, not you. Work alone: please do not \
 discuss single screens with others before the study has ended.
 """
 

@@ -1,0 +1,176 @@
+"""The routes beside Streamlit's own: pictures, turns, drafts, judgements, sign-in.
+
+Saving goes through plain requests and not through reruns of a script: a request that fails is seen to fail,
+can be sent again with the same nonce, and takes milliseconds. Every route but sign-in needs the session
+cookie; every POST needs the header `X-Cytosae`, which no other site can send.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from app.resources import OpenStudy, open_study, repository
+from app.turns import Payload, chosen_turn, next_turn
+from cytosae_core.annotation.repository import Session
+from cytosae_core.errors import (
+    AnswerError,
+    ArtifactError,
+    CytosaeError,
+    DatabaseError,
+    SignInError,
+    StorageFullError,
+    StudyError,
+    SubmitRefusedError,
+)
+
+COOKIE = "cytosae_session"
+COOKIE_SECONDS = 12 * 3600
+LARGEST_BODY = 64 * 1024
+
+_STATUS: tuple[tuple[type[CytosaeError], int], ...] = (
+    (SignInError, 401),
+    (SubmitRefusedError, 409),
+    (AnswerError, 422),
+    (StudyError, 404),
+    (ArtifactError, 404),
+    (StorageFullError, 507),
+    (DatabaseError, 503),
+    (CytosaeError, 400),
+)
+
+Work = Callable[[Request, Payload], Response]
+
+
+def routes() -> list[BaseRoute]:
+    """The routes to mount beside Streamlit's."""
+    return [
+        Route("/api/sign-in", _endpoint(_sign_in), methods=["POST"]),
+        Route("/api/sign-out", _endpoint(_sign_out), methods=["POST"]),
+        Route("/api/turn", _endpoint(_turn), methods=["GET"]),
+        Route("/api/draft", _endpoint(_draft), methods=["POST"]),
+        Route("/api/judgement", _endpoint(_judgement), methods=["POST"]),
+        Route("/cells/{study_id}/{picture}", _endpoint(_cell), methods=["GET"]),
+    ]
+
+
+def _endpoint(work: Work) -> Callable[[Request], Awaitable[Response]]:
+    """Read the body, do the blocking work in a thread, and turn a known error into its sentence."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await _body(request)
+            return await run_in_threadpool(work, request, body)
+        except CytosaeError as error:
+            status = next(code for kind, code in _STATUS if isinstance(error, kind))
+            return JSONResponse({"error": str(error)}, status_code=status)
+
+    return endpoint
+
+
+async def _body(request: Request) -> Payload:
+    if request.method != "POST":
+        return {}
+    if "x-cytosae" not in request.headers:
+        raise SubmitRefusedError("this request did not come from the app; open the app in the browser")
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > LARGEST_BODY:
+            raise AnswerError(f"the answer is larger than {LARGEST_BODY} bytes; please shorten the texts")
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise AnswerError(f"the request is not JSON ({error}); reload the page") from error
+    if not isinstance(body, dict):
+        raise AnswerError(f"the request is a {type(body).__name__}, not an object; reload the page")
+    return body
+
+
+def _text(body: Payload, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise AnswerError(f"the request has no text {name!r}; reload the page")
+    return value
+
+
+def _session(request: Request) -> Session:
+    session = repository().resume(request.cookies.get(COOKIE, ""))
+    if session is None:
+        raise SignInError("you are signed out; please sign in again")
+    return session
+
+
+def _study_of(session: Session, study_id: str) -> OpenStudy:
+    if study_id not in {study.study_id for study in repository().rater_studies(session.rater_id)}:
+        raise StudyError(f"{session.rater_code} does not take part in study {study_id!r}; ask the coordinator")
+    return open_study(study_id)
+
+
+def _sign_in(request: Request, body: Payload) -> Response:
+    session = repository().sign_in(_text(body, "rater_code").strip(), _text(body, "access_code").strip())
+    response = JSONResponse({"rater_code": session.rater_code})
+    response.set_cookie(
+        COOKIE,
+        session.token,
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+def _sign_out(request: Request, body: Payload) -> Response:
+    repository().sign_out(request.cookies.get(COOKIE, ""))
+    response = JSONResponse({})
+    response.delete_cookie(COOKIE)
+    return response
+
+
+def _turn(request: Request, body: Payload) -> Response:
+    session = _session(request)
+    query = request.query_params
+    opened = _study_of(session, query.get("study", ""))
+    if "item" in query:
+        turn = chosen_turn(opened, session.rater_id, query.get("task", ""), query["item"], query.get("stage", ""))
+    else:
+        turn = next_turn(opened, session.rater_id, query.get("task", ""))
+    return JSONResponse(turn, headers={"Cache-Control": "no-store"})
+
+
+def _draft(request: Request, body: Payload) -> Response:
+    session = _session(request)
+    saved_at = repository().save_draft(session.rater_id, _text(body, "item"), _text(body, "stage"), _answers(body))
+    return JSONResponse({"saved_at": saved_at.isoformat()})
+
+
+def _judgement(request: Request, body: Payload) -> Response:
+    session = _session(request)
+    opened = _study_of(session, _text(body, "study"))
+    receipt = repository().submit(
+        session.rater_id, _text(body, "nonce"), _answers(body), overlay_used=body.get("overlay_used") is True
+    )
+    turn = next_turn(opened, session.rater_id, _text(body, "task"))
+    return JSONResponse({"saved_at": receipt.saved_at.isoformat(), "revision": receipt.revision, "turn": turn})
+
+
+def _answers(body: Payload) -> dict[str, Any]:
+    answers = body.get("answers")
+    if not isinstance(answers, dict):
+        raise AnswerError("the request has no answers; reload the page")
+    return answers
+
+
+def _cell(request: Request, body: Payload) -> Response:
+    opened = _study_of(_session(request), request.path_params["study_id"])
+    picture = request.path_params["picture"]
+    if picture not in opened.pictures:
+        raise ArtifactError(f"study {opened.study.study_id!r} shows no picture {picture!r}")
+    # The name is the digest of the bytes, so a browser may keep the picture for ever.
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return FileResponse(opened.atlas.picture_path(picture), headers=headers)

@@ -1,0 +1,38 @@
+// Talks to the server. Every refusal arrives as a ServerError whose text a rater can read.
+
+class ServerError extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status; // 0: the server could not be reached
+  }
+}
+
+async function call(path, body) {
+  const options = { credentials: "same-origin", cache: "no-store" };
+  if (body !== undefined) {
+    options.method = "POST";
+    options.headers = { "Content-Type": "application/json", "X-Cytosae": "1" };
+    options.body = JSON.stringify(body);
+    options.keepalive = true; // a draft on its way survives the closing of the tab
+  }
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new ServerError("The server cannot be reached.", 0);
+  }
+  const answer = await response.json().catch(() => ({ error: `The server answered with status ${response.status}.` }));
+  if (!response.ok) throw new ServerError(answer.error, response.status);
+  return answer;
+}
+
+function clockTime(iso) {
+  return new Date(iso).toLocaleTimeString([], { hour12: false });
+}
+
+function element(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text; // text from people is only ever text
+  return node;
+}

@@ -1,0 +1,59 @@
+"""What every screen and route shares: settings, the database, and the atlas of each study.
+
+The only reader of the environment:
+
+- `CYTOSAE_DATABASE`: database file or URL; `annotations.db` at the top of the repository by default.
+- `CYTOSAE_ATLAS`: atlas folder, where it has moved since the study was made.
+"""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cytosae_core
+from cytosae_core.annotation.database import open_engine
+from cytosae_core.annotation.protocol import Item, Study
+from cytosae_core.annotation.repository import Repository
+from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.errors import StudyError
+
+ROOT = Path(__file__).resolve().parents[1]
+APP_VERSION = cytosae_core.__version__
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """A study with the atlas that its pictures and maps come from."""
+
+    study: Study
+    atlas: LatentAtlas
+    items: dict[str, Item]
+    pictures: frozenset[str]
+    """Digests of the pictures that this study shows: no other picture of the atlas is served."""
+
+
+@functools.cache
+def repository() -> Repository:
+    """The database of this server, created and migrated on first use."""
+    return Repository(open_engine(os.environ.get("CYTOSAE_DATABASE") or ROOT / "annotations.db"))
+
+
+@functools.cache
+def open_study(study_id: str) -> OpenStudy:
+    """A study and its atlas.
+
+    Raises StudyError when the atlas is another one than the study was made from, and ArtifactError when it is
+    not there or damaged.
+    """
+    study = repository().load_study(study_id)
+    atlas_path = Path(os.environ.get("CYTOSAE_ATLAS") or repository().atlas_path(study_id))
+    atlas = LatentAtlas.open(atlas_path if atlas_path.is_absolute() else ROOT / atlas_path)
+    if atlas.atlas_id != study.atlas_id:
+        raise StudyError(
+            f"study {study_id!r} was made from atlas {study.atlas_id!r}, but {atlas_path} holds {atlas.atlas_id!r}; "
+            "set CYTOSAE_ATLAS to the folder of the right one"
+        )
+    pictures = (picture.sha256 for item in study.items for picture in item.pictures)
+    items = {item.item_id: item for item in study.items}
+    return OpenStudy(study, atlas, items, frozenset(name for name in pictures if name))
