@@ -89,6 +89,11 @@ def random_backbone(name: str, seed: int, *, device: str = "cpu", **shape: objec
     return describe(f"random:{name}:{seed}", model, device)
 
 
+def best_device(local_rank: int = 0) -> str:
+    """The GPU of this process where there is one, else the CPU."""
+    return f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"
+
+
 def describe(name: str, model: nn.Module, device: str = "cpu") -> Backbone:
     """Freeze a timm ViT, move it to `device` and measure it; BackboneError where it has no CLS token or square grid."""
     blocks, embedding = getattr(model, "blocks", None), getattr(model, "patch_embed", None)

@@ -1,0 +1,50 @@
+"""Turn images into a store of tokens; run it again to finish what was interrupted, or with torchrun on several GPUs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import _root  # noqa: F401
+from _cli import bar, run
+
+from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
+from cytosae_core.backbone.extract import extract
+from cytosae_core.backbone.plan import ExtractConfig
+from cytosae_core.backbone.team import torchrun_team
+from cytosae_core.images.select import list_images
+from cytosae_core.progress import silent
+
+
+@dataclass(frozen=True)
+class Config(ExtractConfig, BackboneChoice):
+    """What to extract from what, and where to."""
+
+    dataset: str = "images"
+    """Published data set (mll23, acevedo, matek, bmc, hehr) or any name for images of your own."""
+    root: Path | None = None
+    """Folder of the images."""
+    csv: Path | None = None
+    """CSV with a column path, and optionally label, patient, diagnosis."""
+    by_patient: bool = False
+    """Images of your own lie as diagnosis/patient/file, not as class/file."""
+    output: Path = Path("artifacts/tokens")
+    """Folder that becomes the token store."""
+
+
+def main(config: Config) -> None:
+    """Extract, resume or find finished, and say what is there."""
+    with torchrun_team() as team:
+        table = list_images(config.dataset, config.root, config.csv, by_patient=config.by_patient)
+        backbone = choose_backbone(
+            config, team, bar("download (bytes)") if team.is_lead and config.is_downloaded else silent
+        )
+        progress = bar("images to tokens") if team.is_lead else silent
+        store = extract(backbone, table, config.output, config, team=team, progress=progress)
+    if team.is_lead:
+        print(f"{store.path}: {store.n_images} images of {store.n_tokens} tokens of width {store.d_model}")
+        print(f"blocks {', '.join(map(str, store.blocks))}; backbone {backbone.name} {backbone.backbone_id}")
+        for image in store.manifest["skipped"]:
+            print(f"skipped {image['image_id']}: {image['reason']}")
+
+
+if __name__ == "__main__":
+    run(main, Config)
