@@ -42,7 +42,11 @@ def open_engine(path_or_url: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT
     try:
         if url.get_backend_name() == "sqlite":
             _switch_to_wal(migrating, busy_timeout_s)
-        migrations.upgrade(migrating)
+        with reading(migrating) as connection:
+            is_current = migrations.is_current(connection)
+        if not is_current:
+            with writing(migrating) as connection:
+                migrations.upgrade(connection)
     finally:
         migrating.dispose()
     return _engine(url, busy_timeout_s, foreign_keys=True)

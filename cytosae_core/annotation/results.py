@@ -73,7 +73,10 @@ class Results(Store):
 
 
 def _completed(table: pd.DataFrame, item: Callable[[str], Item]) -> pd.DataFrame:
-    moments: dict[str, Any] = {name: pd.to_datetime(table[name], utc=True) for name in ("shown_at", "submitted_at")}
+    moments: dict[str, Any] = {
+        name: pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
+        for name in ("shown_at", "submitted_at")
+    }
     newest = table.groupby(["rater_code", "item_id", "stage_id"])["revision"].transform("max")
     seconds = (moments["submitted_at"] - moments["shown_at"]).dt.total_seconds()
     return table.assign(

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, inspect
 
 from cytosae_core.annotation import triggers
 from cytosae_core.errors import DatabaseError, SchemaVersionError
@@ -17,25 +17,29 @@ _FOLDER = Path(__file__).parent
 _LOCK = threading.Lock()
 
 
-def upgrade(engine: Engine) -> None:
-    """Make or migrate the tables and put the triggers in place; does nothing to a database that is up to date.
+def is_current(connection: Connection) -> bool:
+    """Whether the database has the newest schema and its triggers, so that there is nothing to do."""
+    return revision(connection) == _head() and triggers.are_installed(connection)
 
-    `engine` must not enforce foreign keys on SQLite, where changing a table means rebuilding it. Raises
+
+def upgrade(connection: Connection) -> None:
+    """Make or migrate the tables and put the triggers in place, in the transaction of the caller.
+
+    The connection must not enforce foreign keys on SQLite, where changing a table means rebuilding it. Raises
     SchemaVersionError for a database of a newer version, DatabaseError for one that is not ours.
     """
-    with _LOCK, engine.begin() as connection:
-        found = revision(connection)
-        if found not in (None, *_known()):
-            raise SchemaVersionError(
-                f"{engine.url.database} has schema {found!r}, which is newer than this version of the workbench "
-                f"(it knows up to {_head()!r}); update the workbench, or open a backup made by this version"
-            )
-        if found is None:
-            _refuse_foreign(connection)
-        if found != _head() or not triggers.are_installed(connection):
-            command.upgrade(configuration(connection), "head")
-            triggers.install(connection)
-            _check_foreign_keys(connection)
+    found, path = revision(connection), connection.engine.url.database
+    if found not in (None, *_known()):
+        raise SchemaVersionError(
+            f"{path} has schema {found!r}, which is newer than this version of the workbench (it knows up to "
+            f"{_head()!r}); update the workbench, or open a backup made by this version"
+        )
+    if found is None:
+        _refuse_foreign(connection)
+    with _LOCK:
+        command.upgrade(configuration(connection), "head")
+    triggers.install(connection)
+    _check_foreign_keys(connection)
 
 
 def revision(connection: Connection) -> str | None:
