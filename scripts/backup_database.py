@@ -1,0 +1,39 @@
+"""Copy the annotation database while the app runs, and check the copy; copying the file itself would lose rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import _root
+from _cli import run
+from _database import open_database
+
+from cytosae_core.annotation.database import backup
+from cytosae_core.annotation.repository import utcnow
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to copy, and where to."""
+
+    output: Path | None = None
+    """New file; artifacts/backups/annotations-<UTC time>.db by default. Never overwrites one."""
+    database: str = ""
+    """Database file; CYTOSAE_DATABASE, else annotations.db at the top, by default."""
+
+
+def main(config: Config) -> None:
+    """Make the backup and say what is in it."""
+    engine = open_database(config.database)
+    output = config.output
+    if output is None:
+        output = _root.ROOT / "artifacts" / "backups" / f"annotations-{utcnow():%Y%m%dT%H%M%SZ}.db"
+        output.parent.mkdir(parents=True, exist_ok=True)
+    n_judgements = backup(engine, output)
+    print(f"{output}: {n_judgements} judgements, checked.")
+    print(
+        "To restore it, stop the app, remove the database with its -wal and -shm files, and put this file in its place."
+    )
+
+
+if __name__ == "__main__":
+    run(main, Config)
