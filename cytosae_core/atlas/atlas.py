@@ -46,6 +46,8 @@ class LatentAtlas:
         for name in _ALWAYS:
             if name not in manifest.files:
                 raise ArtifactError(f"{path}: the manifest does not list {name}, which every atlas has; make it anew")
+        if manifest.barcodes is not None and not {tables.COUNTS_NAME, tables.GROUPS_NAME} <= manifest.files.keys():
+            raise ArtifactError(f"{path}: the manifest speaks of barcodes and does not list their files; make it anew")
         files.check_sizes(path, manifest.files)
         return cls(path, manifest)
 

@@ -1,0 +1,224 @@
+"""The published tables -> an atlas: what is asked for, and the order in which it is done."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cytosae_core.atlas import pictures as display
+from cytosae_core.atlas import release_barcodes, release_checks
+from cytosae_core.atlas.barcodes import Barcodes
+from cytosae_core.atlas.manifest import Manifest, Skipped, digest_of
+from cytosae_core.atlas.publish import refuse_existing, workspace
+from cytosae_core.atlas.release_dataset import LOG10_THRESHOLD, PreparedDataset, is_high, prepare
+from cytosae_core.atlas.release_model import ReleaseTables
+from cytosae_core.atlas.release_positions import ImageList, from_file_list, from_folder, published_labels
+from cytosae_core.atlas.release_sae import identify
+from cytosae_core.atlas.release_tables import find_datasets, read_tables
+from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
+from cytosae_core.errors import ConfigError, ReleaseError
+from cytosae_core.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class ReleaseImport:
+    """Which tables become an atlas, and with which pictures."""
+
+    tables: Path
+    """Folder of the published tables: one folder a data set."""
+    out: Path
+    """Folder of the atlas to be made; must not exist."""
+    datasets: tuple[str, ...] = ()
+    """Data sets to import, in the order in which they are shown; all that have tables when none is named."""
+    images: Mapping[str, Path] = field(default_factory=dict)
+    """Image folder of each data set whose pictures are wanted: acevedo FOLDER bmc FOLDER."""
+    file_lists: Mapping[str, Path] = field(default_factory=dict)
+    """File list of each data set whose images are not all on disk: acevedo FILE; a relative path a line."""
+    classnames: Path | None = None
+    """Folder of the published <data set>_classnames.txt; names the patients of hehr where its images are missing."""
+    patient_counts: Path | None = None
+    """The published cls_sae_cnt.npy of hehr, for the patients' barcodes."""
+    patients: Path | None = None
+    """CSV of patient, diagnosis, n_images; or metadata.csv of hehr, whose images or file list are then needed."""
+    checkpoint: Path | None = None
+    """The SAE's published .pt file or converted folder: then sae_id is that of the weights."""
+    sae_id: str | None = None
+    """Identity of the SAE to record instead of the one that is found out."""
+    all_pictures: bool = False
+    """Make pictures for the references of all latents, not only those above 10^-3 on any data set."""
+    max_missing: int | None = None
+    """Refuse the import when more images than this are missing or unreadable; no limit by default."""
+    max_side: int = display.MAX_SIDE
+    """Longer side in pixels above which a picture is reduced; nothing is ever enlarged."""
+    n_workers: int | None = None
+    """Processes that make pictures; all cores by default."""
+    allow_different_saes: bool = False
+    """Import even if the data sets do not share their strongest latents."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for values that cannot work."""
+        if self.max_side < 32:
+            raise ConfigError(f"max_side is {self.max_side} px; nobody can judge a cell below 32 px")
+        if self.n_workers is not None and self.n_workers < 1:
+            raise ConfigError(f"n_workers is {self.n_workers}; it must be at least 1")
+        if (self.patient_counts is None) != (self.patients is None) and self.patient_counts is None:
+            raise ConfigError("a table of patients is of use with patient counts only; give --patient-counts too")
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What came of an import."""
+
+    manifest: Manifest
+    prepared: Sequence[PreparedDataset]
+    smallest_share: float
+    """Smallest share of strongest latents that two data sets have in common."""
+
+
+def import_release(options: ReleaseImport, progress: Progress = silent) -> ImportReport:
+    """Read and check the tables, make the pictures, and publish the atlas at `options.out`.
+
+    An interrupted import continues where it stopped when it is called again with the same options.
+    Raises ReleaseError when tables and images contradict each other, ArtifactError, ConfigError or ImageTableError
+    when something given is missing, damaged or in the way; nothing is left at `options.out` then.
+    """
+    refuse_existing(options.out)
+    all_tables = [read_tables(options.tables, dataset) for dataset in _datasets(options)]
+    smallest_share = release_checks.check_same_sae(all_tables, allow_different=options.allow_different_saes)
+    sae_id, sae_id_from = identify(all_tables, options.checkpoint, options.sae_id)
+    prepared = [prepare(tables, _image_list(options, tables.dataset), options.classnames) for tables in all_tables]
+    barcodes = _barcodes(options, prepared)
+    contents = AtlasContents(
+        sae_id=sae_id,
+        n_latents=all_tables[0].n_latents,
+        parts=[one.part for one in prepared],
+        barcodes=barcodes,
+        image_activation="mean over all tokens",
+        config={**_config(options, all_tables), "sae_id_from": sae_id_from},
+    )
+    marked = _latents_with_pictures(options, all_tables)
+    manifest = _publish(options, prepared, contents, marked, progress)
+    return ImportReport(manifest, prepared, smallest_share)
+
+
+def _datasets(options: ReleaseImport) -> tuple[str, ...]:
+    found = find_datasets(options.tables)
+    chosen = options.datasets or found
+    for dataset in chosen:
+        if dataset not in found:
+            raise ReleaseError(f"{options.tables} has no tables of {dataset!r}; it has {list(found)}")
+    for name in (*options.images, *options.file_lists):
+        if name not in chosen:
+            raise ConfigError(f"images or a file list are given for {name!r}, which is not imported: {list(chosen)}")
+    return chosen
+
+
+def _image_list(options: ReleaseImport, dataset: str) -> ImageList | None:
+    root = options.images.get(dataset)
+    if dataset in options.file_lists:
+        return from_file_list(dataset, options.file_lists[dataset], root)
+    return None if root is None else from_folder(dataset, root)
+
+
+def _barcodes(options: ReleaseImport, prepared: Sequence[PreparedDataset]) -> Barcodes | None:
+    if options.patient_counts is None:
+        return None
+    hehr = next((one for one in prepared if one.part.info.name == release_barcodes.DATASET), None)
+    if hehr is None:
+        raise ConfigError("patient counts belong to the data set hehr, which is not imported; name it in --datasets")
+    images = hehr.images
+    names = images.label_names if images is not None else published_labels("hehr", options.classnames)
+    if not names:
+        raise ConfigError("the rows of patient counts follow hehr_classnames.txt; give its folder with --classnames")
+    if options.patients is not None:
+        patients = release_barcodes.read_patients(options.patients, None if images is None else images.patients)
+    elif images is not None:
+        patients = images.patients
+    else:
+        raise ConfigError("patient counts have no diagnoses and numbers of images; give --patients or hehr's images")
+    n_latents = len(hehr.part.statistics)
+    return release_barcodes.read_patient_counts(options.patient_counts, n_latents, names, patients)
+
+
+def _latents_with_pictures(options: ReleaseImport, all_tables: Sequence[ReleaseTables]) -> npt.NDArray[np.bool_]:
+    if options.all_pictures:
+        return np.ones(all_tables[0].n_latents, dtype=bool)
+    marked: npt.NDArray[np.bool_] = np.any([is_high(tables) for tables in all_tables], axis=0)
+    return marked
+
+
+def _config(options: ReleaseImport, all_tables: Sequence[ReleaseTables]) -> dict[str, object]:
+    return {
+        "made_by": "import_release",
+        "tables": {tables.dataset: tables.digest for tables in all_tables},
+        "pictures_of": "all latents"
+        if options.all_pictures
+        else f"latents above 10^{LOG10_THRESHOLD:g} on any data set",
+        "max_side": options.max_side,
+        "max_missing": options.max_missing,
+        "allow_different_saes": options.allow_different_saes,
+    }
+
+
+def _publish(
+    options: ReleaseImport,
+    prepared: Sequence[PreparedDataset],
+    contents: AtlasContents,
+    marked: npt.NDArray[np.bool_],
+    progress: Progress,
+) -> Manifest:
+    images: dict[str, Path] = {}
+    without: dict[str, str] = {}
+    for one in prepared:
+        files, missing = one.picture_files(marked)
+        images |= files
+        without |= missing
+    _check_missing(options, without)
+    with workspace(options.out, _resume_key(images, options.max_side)) as folder:
+        made, failed = display.make_pictures(
+            images, folder, max_side=options.max_side, n_workers=options.n_workers, progress=progress
+        )
+        without |= {one.image_id: one.reason for one in failed}
+        _check_missing(options, without)
+        display.forget_journal(folder)
+        return fill(
+            folder,
+            dataclasses.replace(
+                contents,
+                parts=[_with_scale(part, made) for part in contents.parts],
+                pictures=display.as_frame(made),
+                picture_suffix=display.SUFFIX,
+                skipped=tuple(Skipped(image_id, reason) for image_id, reason in sorted(without.items())),
+            ),
+        )
+
+
+def _check_missing(options: ReleaseImport, without: Mapping[str, str]) -> None:
+    if options.max_missing is not None and len(without) > options.max_missing:
+        image_id, reason = min(without.items())
+        raise ReleaseError(
+            f"{len(without):,} images cannot be shown, more than the limit of {options.max_missing:,} (first: "
+            f"{image_id}: {reason}); repair the folder, or raise --max-missing"
+        )
+
+
+def _with_scale(part: AtlasPart, made: Sequence[display.StoredPicture]) -> AtlasPart:
+    """Micrometres per display pixel: known only where every picture was reduced by the same factor."""
+    scales = {picture.scale for picture in made if picture.image_id.startswith(f"{part.info.name}/")}
+    um_per_px = part.info.um_per_px
+    known = um_per_px is not None and len(scales) == 1
+    info = dataclasses.replace(part.info, um_per_px=um_per_px / scales.pop() if um_per_px and known else None)
+    return dataclasses.replace(part, info=info)
+
+
+def _resume_key(images: Mapping[str, Path], max_side: int) -> str:
+    """Equal only when the same files, unchanged, would become the same pictures."""
+    digest = hashlib.sha256(digest_of(["pictures", max_side]).encode())
+    for image_id in sorted(images):
+        found = images[image_id].stat()
+        digest.update(f"{image_id}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
