@@ -20,8 +20,7 @@ def write_study(study: Study, folder: Path) -> Path:
     the name of a folder.
     """
     check_seal(study)
-    if not _SAFE_ID.fullmatch(study.study_id):
-        raise StudyError(f"{study.study_id!r} cannot be a folder's name; use letters, digits, dots and hyphens")
+    check_folder_name(study.study_id)
     path = folder / study.study_id / STUDY_NAME
     if path.is_file() and read_study(path) == study:
         return path
@@ -29,6 +28,12 @@ def write_study(study: Study, folder: Path) -> Path:
         text = json.dumps(to_document(study), indent=1, ensure_ascii=False, allow_nan=False)
         (hidden / STUDY_NAME).write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def check_folder_name(study_id: str) -> None:
+    """Raise StudyError unless the id can be the name of a folder, so that nothing is written elsewhere."""
+    if not _SAFE_ID.fullmatch(study_id):
+        raise StudyError(f"{study_id!r} cannot be a folder's name; use letters, digits, dots and hyphens")
 
 
 def read_study(path: Path) -> Study:
