@@ -61,7 +61,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that only reads, a consistent snapshot that neither waits for writers nor holds them up."""
+    """One transaction that only reads and neither waits for writers nor holds them up; on SQLite, one snapshot."""
     with _transaction(engine, "DEFERRED") as connection:
         yield connection
 
