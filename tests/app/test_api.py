@@ -1,0 +1,198 @@
+"""The routes: what they give, what they refuse, and what they never say."""
+
+import base64
+import json
+from datetime import timedelta
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app.api import routes
+from tests.app.conftest import ACCESS_CODES
+
+HEADERS = {"X-Cytosae": "1"}
+ANSWERS = {"meaningful": "yes", "concept": "vacuoles", "confidence": "2"}
+
+
+@pytest.fixture
+def client(site):
+    with TestClient(Starlette(routes=routes()), headers=HEADERS) as client:
+        yield client
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """Tests need not wait 0.4 s before each answer; the guard itself has a test of its own."""
+    monkeypatch.setattr("cytosae_core.annotation.submit.MIN_VIEWING", timedelta(0))
+
+
+@pytest.fixture
+def rater(client):
+    done = client.post("/api/sign-in", json={"rater_code": "R01", "access_code": ACCESS_CODES["R01"]})
+    assert done.status_code == 200
+    return client
+
+
+def turn_of(client, site, task="concept", **item):
+    answer = client.get("/api/turn", params={"study": site.study.study_id, "task": task, **item})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def submit(client, site, turn, answers, task="concept"):
+    body = {"study": site.study.study_id, "task": task, "nonce": turn["nonce"], "answers": answers}
+    return client.post("/api/judgement", json=body)
+
+
+def test_a_wrong_access_code_is_refused_and_sets_no_cookie(client):
+    done = client.post("/api/sign-in", json={"rater_code": "R01", "access_code": "wrong"})
+    assert done.status_code == 401
+    assert "do not belong together" in done.json()["error"]
+    assert not client.cookies
+
+
+def test_the_session_cookie_is_out_of_reach_for_scripts(rater, client):
+    done = client.post("/api/sign-in", json={"rater_code": "R02", "access_code": ACCESS_CODES["R02"]})
+    assert "HttpOnly" in done.headers["set-cookie"]
+    assert "SameSite=lax" in done.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("path", ["/api/turn?study=x&task=concept", "/cells/x/" + "0" * 64])
+def test_nothing_is_shown_to_somebody_who_is_not_signed_in(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 401
+    assert "sign in" in answer.json()["error"]
+
+
+def test_a_post_from_another_site_is_refused(rater, site):
+    done = rater.post("/api/draft", json={}, headers={"X-Cytosae": ""})
+    without = TestClient(Starlette(routes=routes()), cookies=dict(rater.cookies))
+    assert without.post("/api/draft", json={}).status_code == 409
+    assert done.status_code == 422
+
+
+def test_signing_out_ends_the_session_everywhere(rater, site):
+    cookies = dict(rater.cookies)
+    assert rater.post("/api/sign-out", json={}).status_code == 200
+    other = TestClient(Starlette(routes=routes()), cookies=cookies)
+    assert other.get("/api/turn", params={"study": site.study.study_id, "task": "concept"}).status_code == 401
+
+
+def test_a_turn_says_nothing_that_could_bias_the_rater(rater, site, unhurried):
+    """Every item of both tasks, as sent before its submit."""
+    for task in ("concept", "disease"):
+        for _ in site.study.items_of(task):
+            turn = turn_of(rater, site, task)
+            item = next(one for one in site.study.items if one.item_id == turn["item_id"])
+            assert turn["direction"] is None
+            sent = json.dumps({name: value for name, value in turn.items() if name != "questions"})
+            hidden = [picture.image_id for picture in item.pictures] + [f'"{item.role}"']
+            hidden += ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"]
+            hidden += ["latent", "stratum", "cluster", "rank", "activation", "label", "role"]
+            assert [word for word in hidden if word in sent] == []
+            numbers = {value for value in turn.values() if isinstance(value, int)}
+            assert numbers <= {turn["position"], turn["n_items"], turn["n_done"], turn["revision"], 1, 2, 3}
+            answers = ANSWERS if task == "concept" else {"group": "neither", "confidence": "1"}
+            after = submit(rater, site, turn, answers, task)
+            assert after.status_code == 200, after.text
+            if task == "disease":
+                revealed = after.json()["turn"]
+                assert revealed["direction"] == item.direction
+                assert submit(rater, site, revealed, {"specific": "no"}, task).status_code == 200
+
+
+def test_the_direction_cannot_be_fetched_ahead_of_the_blind_answer(rater, site):
+    turn = turn_of(rater, site, "disease")
+    params = {"study": site.study.study_id, "task": "disease", "item": turn["item_id"], "stage": "revealed"}
+    answer = rater.get("/api/turn", params=params)
+    assert answer.status_code == 404
+    assert "not judged yet" in answer.json()["error"]
+
+
+def test_the_same_nonce_is_stored_once_and_acknowledged_twice(rater, site, unhurried):
+    turn = turn_of(rater, site)
+    first, second = (submit(rater, site, turn, ANSWERS) for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json()["saved_at"] == second.json()["saved_at"]
+    assert len(site.repository.judgement_table(site.study.study_id)) == 1
+
+
+def test_two_tabs_on_one_item_give_one_judgement_and_one_clear_refusal(rater, site, unhurried):
+    one, other = turn_of(rater, site), turn_of(rater, site)
+    assert one["nonce"] != other["nonce"]
+    assert submit(rater, site, one, ANSWERS).status_code == 200
+    refused = submit(rater, site, other, {**ANSWERS, "meaningful": "no"})
+    assert refused.status_code == 409
+    assert "already saved at" in refused.json()["error"]
+    table = site.repository.judgement_table(site.study.study_id)
+    assert table["answers"].tolist() == [ANSWERS]
+
+
+def test_an_answer_to_an_item_that_was_only_just_shown_is_refused(rater, site):
+    turn = turn_of(rater, site)
+    body = {"study": site.study.study_id, "task": "concept", "nonce": turn["nonce"], "answers": ANSWERS}
+    refused = rater.post("/api/judgement", json=body)
+    assert refused.status_code == 409
+    assert "ms after the item was shown" in refused.json()["error"]
+
+
+def test_a_draft_comes_back_with_the_item(rater, site):
+    turn = turn_of(rater, site)
+    draft = {"meaningful": "yes", "concept": "half a wo"}
+    body = {"item": turn["item_id"], "stage": turn["stage_id"], "answers": draft}
+    assert rater.post("/api/draft", json=body).status_code == 200
+    assert turn_of(rater, site)["answers"] == draft
+
+
+def test_a_revision_shows_the_answers_before_it(rater, site, unhurried):
+    turn = turn_of(rater, site)
+    submit(rater, site, turn, ANSWERS)
+    again = turn_of(rater, site, item=turn["item_id"], stage=turn["stage_id"])
+    assert (again["revision"], again["answers"]) == (2, ANSWERS)
+
+
+def test_pictures_of_the_study_are_served_for_ever_and_no_others(rater, site):
+    turn = turn_of(rater, site)
+    shown = next(frame["picture"] for group in turn["groups"] for frame in group["frames"] if frame["picture"])
+    picture = rater.get(f"/cells/{site.study.study_id}/{shown}")
+    assert picture.status_code == 200
+    assert "immutable" in picture.headers["cache-control"]
+    unknown = rater.get(f"/cells/{site.study.study_id}/{'0' * 64}")
+    assert unknown.status_code == 404
+    for path in ("..%2F..%2Fmanifest.json", "manifest.json"):
+        assert rater.get(f"/cells/{site.study.study_id}/{path}").status_code == 404
+
+
+def test_a_study_that_the_rater_has_no_part_in_is_refused(rater):
+    answer = rater.get("/api/turn", params={"study": "other-000000000000", "task": "concept"})
+    assert answer.status_code == 404
+    assert "does not take part" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "not JSON"),
+        (b"[]", "not an object"),
+        (b"{}", "no text 'item'"),
+        (b'{"item": "x", "stage": "y", "answers": []}', "no answers"),
+        (b'"' + b"x" * 70_000 + b'"', "larger than"),
+    ],
+)
+def test_a_malformed_request_gets_a_sentence_and_stores_nothing(rater, site, body, message):
+    answer = rater.post("/api/draft", content=body)
+    assert answer.status_code == 422
+    assert message in answer.json()["error"]
+
+
+def test_maps_share_one_scale_over_all_pictures_of_the_latent(rater, site):
+    turn = turn_of(rater, site)
+    item = next(one for one in site.study.items if one.item_id == turn["item_id"])
+    frames = [frame for group in turn["groups"] for frame in group["frames"]]
+    scale = max(site.atlas.map(p.map_index).max() for p in item.pictures if p.map_index is not None)
+    for picture, frame in zip(item.pictures, frames, strict=True):
+        assert (frame["map"] is None) == (picture.sha256 is None or picture.map_index is None)
+        if frame["map"]:
+            sent = max(base64.b64decode(frame["map"]))
+            assert abs(sent - 255 * site.atlas.map(picture.map_index).max() / scale) <= 0.5 + 1e-3
