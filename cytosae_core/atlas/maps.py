@@ -42,7 +42,8 @@ def write_maps(folder: Path, maps: npt.NDArray[np.floating]) -> None:
     """Write maps (n_maps, 16, 16) as float16; raises ArtifactError when the shape differs or a value has no place."""
     if maps.shape[1:] != SHAPE:
         raise ArtifactError(f"maps have shape {maps.shape}, the format says (n_maps, {SHAPE[0]}, {SHAPE[1]})")
-    half = maps.astype(np.float16)
+    with np.errstate(over="ignore"):
+        half = maps.astype(np.float16)
     if not np.isfinite(half).all():
         raise ArtifactError(f"a map value is not finite as float16 (largest: {np.nanmax(maps)}); scale the maps")
     np.save(folder / tables.MAPS_NAME, half, allow_pickle=False)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from cytosae_core.atlas import tables
 from cytosae_core.errors import ArtifactError
 
-COLUMNS = ("dataset", "latent", "rank", "image_id", "activation", "label", "picture", "map_index")
+_STORED = ("dataset", "latent", "rank", "image_id", "activation", "label")
 
 
 class ReferenceTable:
@@ -29,16 +29,17 @@ class ReferenceTable:
         self._first, self._last = _latent_ranges(self._path, self._metadata)
 
     def of_latent(self, latent: int, datasets: Sequence[str]) -> pd.DataFrame:
-        """The latent's references in the named data sets, by data set and rank; columns as in COLUMNS."""
+        """The latent's references in the named data sets, by data set and rank; columns as `LatentAtlas.references`."""
         row_groups = np.flatnonzero((self._first <= latent) & (latent <= self._last))
         rows = self._read([int(index) for index in row_groups])
         rows = rows.filter(pc.equal(rows["latent"], latent))
-        frame: pd.DataFrame = rows.to_pandas()
-        frame = frame.loc[frame["dataset"].isin(datasets)].reset_index(drop=True)
+        if len(datasets) == 1:
+            rows = rows.filter(pc.equal(rows["dataset"], datasets[0]))
+        frame: pd.DataFrame = rows.select(list(_STORED)).to_pandas()
         # Object columns: None stays None, where pandas' own types would turn it into NaN.
-        frame["picture"] = pd.Series([self._pictures.get(image) for image in frame["image_id"]], dtype=object)
-        frame["map_index"] = pd.Series([None if pd.isna(i) else int(i) for i in frame["map_index"]], dtype=object)
-        return frame.loc[:, list(COLUMNS)]
+        pictures = pd.Series([self._pictures.get(image) for image in frame["image_id"]], dtype=object)
+        map_indices = pd.Series(rows["map_index"].to_pylist(), dtype=object)
+        return frame.assign(picture=pictures, map_index=map_indices)
 
     def pictures(self) -> list[str]:
         """Digests of all pictures, each once."""
@@ -47,7 +48,7 @@ class ReferenceTable:
     @functools.cached_property
     def _pictures(self) -> dict[str, str]:
         """Image id -> digest, of the images that have a picture."""
-        images = tables.read_table(self._images_path, tables.IMAGES)
+        images = tables.read_table(self._images_path, tables.IMAGES, ["image_id", "picture"])
         images = images.filter(pc.is_valid(images["picture"]))
         return dict(zip(images["image_id"].to_pylist(), images["picture"].to_pylist(), strict=True))
 

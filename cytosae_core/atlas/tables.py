@@ -64,11 +64,11 @@ def open_table(path: Path, schema: pa.Schema) -> pq.ParquetFile:
     return table
 
 
-def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """All rows of the table at `path`; raises ArtifactError when it is damaged or has other columns."""
+def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """All rows, of all or some columns; raises ArtifactError when the table is damaged or has other columns."""
     table = open_table(path, schema)
     try:
-        return table.read()
+        return table.read(columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); copy the whole folder again") from error
     finally:
