@@ -1,0 +1,51 @@
+"""Draw SIMULATED blood cells: patients of the five AML Hehr groups, and labelled cells in other layouts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import _root  # noqa: F401
+from _cli import bar, run
+
+from cytosae_core.images.drawn.styles import StyleName
+from cytosae_core.images.synthetic import write_cohort, write_dataset
+
+
+@dataclass(frozen=True)
+class Config:
+    """Draw SIMULATED blood cells into `out`; an interrupted run resumes with the same arguments."""
+
+    out: Path
+    """Folder in which `SIMULATED_...` folders are made."""
+    seed: int = 0
+    """The same seed gives the same bytes."""
+    styles: tuple[StyleName, ...] = ("hehr",)
+    """`hehr` draws patients; the others draw labelled cells in their published layout."""
+    n_patients: int = 6
+    """Patients of each of the five groups."""
+    cells_per_patient: int = 60
+    """Cells of each patient."""
+    cells_per_type: int = 20
+    """Cells of each type, in labelled layouts."""
+    masks: bool = True
+    """Write the masks of the parts as well."""
+
+
+def main(config: Config) -> None:
+    """Draw one folder a style and print where it is."""
+    for style in config.styles:
+        progress = bar(f"{style} (SIMULATED)")
+        if style == "hehr":
+            path = write_cohort(
+                config.out, n_patients=config.n_patients, cells_per_patient=config.cells_per_patient,
+                seed=config.seed, with_masks=config.masks, progress=progress,
+            )  # fmt: skip
+        else:
+            path = write_dataset(
+                config.out, style, n_per_type=config.cells_per_type, seed=config.seed, with_masks=config.masks,
+                progress=progress,
+            )  # fmt: skip
+        print(f"SIMULATED cells in {path}")
+
+
+if __name__ == "__main__":
+    run(main, Config)
