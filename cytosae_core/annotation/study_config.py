@@ -11,13 +11,17 @@ class StudyConfig:
     """What a study asks about; the defaults are the paper's."""
 
     title: str
+    """What raters read when they choose a study."""
     dataset: str
     """Data set whose statistics choose the latents of the concept task."""
     seed: int = 0
+    """Of every random choice: clusters, draw, blocks, controls, and the raters' orders."""
     log10_threshold: float = -3.0
     """Latents with a log10 mean activation above this are of interest."""
     n_clusters: int = 10
+    """Clusters (strata) of the latents of interest."""
     n_per_cluster: int = 5
+    """Latents drawn from each cluster."""
     min_pictures: int = 5
     """Reference images that must be on disk, over all data sets shown, for a latent to be drawn."""
     groups: tuple[str, str] | None = None

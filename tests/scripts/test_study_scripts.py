@@ -1,0 +1,82 @@
+"""create_study.py and export_study.py, run as a coordinator runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cytosae_core.annotation.database import open_engine
+from cytosae_core.annotation.repository import Repository
+from cytosae_core.annotation.study_builder import read_study
+from tests.atlas.tiny import make_tiny_atlas
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ("--n-clusters", 4, "--n-per-cluster", 3, "--min-pictures", 3, "--seed", 3)
+
+
+def run(script, *arguments):
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / script, *map(str, arguments)], capture_output=True, text=True
+    )
+
+
+def create(tmp_path, *more):
+    arguments = ("--atlas", tmp_path / "atlas", "--title", "Pilot", "--dataset", "mll23", *SMALL)
+    return run(
+        "create_study.py", *arguments, "--out", tmp_path / "studies", "--database", tmp_path / "annotations.db", *more
+    )
+
+
+@pytest.mark.slow
+def test_a_study_is_made_registered_and_exported(tmp_path):
+    make_tiny_atlas(tmp_path / "atlas", with_barcodes=True, simulated=True)
+    groups = ("--groups", "CBFB::MYH11", "PML::RARA", "--n-differential", 10, "--n-repeats", 2, "--n-decoys", 1)
+    made = create(tmp_path, *groups)
+    assert made.returncode == 0, made.stderr
+    (folder,) = (tmp_path / "studies").iterdir()
+    study = read_study(folder)
+    assert made.stdout.startswith(f"{study.study_id} (SIMULATED)\n{folder / 'study.json'}\n")
+    assert "Concepts: 12 main, 2 repeat, 1 decoy" in made.stdout
+    assert "cluster  latents  eligible  drawn" in made.stdout
+    repository = Repository(open_engine(tmp_path / "annotations.db"))
+    assert repository.load_study(study.study_id) == study
+    assert repository.atlas_path(study.study_id) == str((tmp_path / "atlas").resolve())
+
+    exported = run(
+        "export_study.py",
+        *("--study", study.study_id, "--database", tmp_path / "annotations.db", "--out", tmp_path / "exports"),
+    )
+    assert exported.returncode == 0, exported.stderr
+    (export,) = (tmp_path / "exports").iterdir()
+    assert exported.stdout.splitlines()[0] == str(export)
+    assert json.loads((export / "manifest_SIMULATED.json").read_text(encoding="utf-8"))["n_judgements"] == 0
+    items = pd.read_csv(export / "items_SIMULATED.csv")
+    assert len(items) == len(study.items)
+    report = (export / "report_SIMULATED.md").read_text(encoding="utf-8")
+    assert f"seed {study.seed}" in report
+    assert "counts of activating patches (threshold 0.2) of each patient over the patient's number of images" in report
+
+
+@pytest.mark.slow
+def test_what_cannot_be_made_is_one_sentence_and_leaves_nothing(tmp_path):
+    make_tiny_atlas(tmp_path / "atlas")
+    failed = create(tmp_path, "--groups", "CBFB::MYH11", "PML::RARA")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: the disease task needs barcodes, and this atlas has none")
+    assert failed.stderr.count("\n") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["atlas"]
+
+
+@pytest.mark.slow
+def test_an_unknown_study_or_database_is_one_sentence(tmp_path):
+    missing = run("export_study.py", "--study", "none", "--database", tmp_path / "no.db", "--out", tmp_path / "out")
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("error: there is no database")
+    open_engine(tmp_path / "empty.db").dispose()
+    unknown = run("export_study.py", "--study", "none", "--database", tmp_path / "empty.db", "--out", tmp_path / "out")
+    assert unknown.returncode == 1
+    assert unknown.stderr.startswith("error: there is no study 'none'")
+    assert not (tmp_path / "out").exists()
