@@ -100,7 +100,7 @@ def make_pictures(
 
 
 def forget_journal(folder: Path) -> None:
-    """Remove the journal, and what a killed process left half-written: the last thing before the folder is published."""
+    """Remove the journal, and what a killed process left half-written; the last step before publishing."""
     (folder / JOURNAL_NAME).unlink(missing_ok=True)
     for partial in (folder / tables.DISPLAY_NAME).glob("*/.*"):
         partial.unlink()

@@ -91,10 +91,12 @@ def from_file_list(dataset: str, path: Path, root: Path | None) -> ImageList:
     except (OSError, UnicodeDecodeError) as error:
         raise ImageTableError(f"{path} cannot be read ({error}); give a text file with a path a line") from error
     paths = [line.removeprefix("./").removeprefix(f"{source.top}/") for line in lines if line]
-    paths = [name for name in paths if not is_hidden(PurePosixPath(name))]
     for name in paths:
-        if ".." in PurePosixPath(name).parts or source.describe(PurePosixPath(name)) is None:
+        pure = PurePosixPath(name)
+        is_outside = pure.is_absolute() or ".." in pure.parts
+        if is_outside or (not is_hidden(pure) and source.describe(pure) is None):
             raise ImageTableError(f"{path}: line {name!r} is not {source.layout}; give the list of {dataset}'s files")
+    paths = [name for name in paths if not is_hidden(PurePosixPath(name))]
     repeated = [name for name, n in Counter(paths).items() if n > 1]
     if repeated:
         raise ImageTableError(f"{path} names {repeated[0]!r} twice; give the complete, unchanged list of files")
