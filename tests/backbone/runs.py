@@ -14,13 +14,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from cytosae_core.backbone.extract import extract
 from cytosae_core.backbone.plan import ExtractConfig
 from cytosae_core.backbone.team import torchrun_team
 from cytosae_core.backbone.vit import random_backbone
-from cytosae_core.images.csv_list import scan_csv
 from cytosae_core.images.sources import folder_source
-from cytosae_core.images.table import scan
+from cytosae_core.images.table import ImageTable, scan
 
 TOY = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}
 CONFIG = ExtractConfig(
@@ -78,13 +80,22 @@ def kill_runs(root, output, n_kills, seed):
     print(json.dumps({"status": status, "left": left}))
 
 
-def weigh(csv, output):
-    """Peak memory in MB of an extraction from a CSV with the smallest possible model."""
+def weigh(image, n_images, output):
+    """Peak memory in MB of an extraction of one small image, again and again, with the smallest possible model."""
     backbone = random_backbone("dinobloom-s", 0, img_size=14, embed_dim=8, depth=1, num_heads=1)
     config = ExtractConfig(blocks=(1,), batch_size=64, shard_images=512, runtime="torch", n_workers=2)
-    store = extract(backbone, scan_csv(Path(csv), "toy"), Path(output), config)
+    store = extract(backbone, repeated(Path(image), int(n_images)), Path(output), config)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"n_images": store.n_images, "peak_mb": peak}))
+
+
+def repeated(image, n_images):
+    """A table of n images that are all one file; its own memory is that of its columns."""
+    names = pd.Series([f"cell_{index:06d}.bmp" for index in range(n_images)], dtype="str")
+    frame = pd.DataFrame({"image_id": "toy/" + names, "dataset": "toy", "relative_path": names})
+    frame["path"] = np.full(n_images, image, dtype=object)
+    frame[["label", "patient", "diagnosis"]] = pd.NA
+    return ImageTable(frame, (), f"one file {n_images} times")
 
 
 if __name__ == "__main__":
