@@ -35,24 +35,24 @@ class DrawnCell:
 def draw_cell(parameters: CellParameters, style: str | Style, seed: int, *, slide_seed: int | None = None) -> DrawnCell:
     """Draw one cell; the same arguments give the same bytes, whatever was drawn before.
 
-    `slide_seed` fixes the mixture of dyes: cells of one slide share it; None takes it from `seed`.
+    `slide_seed` fixes the mixture of dyes and the light: cells of one slide share it; None takes it from `seed`.
     Raises ConfigError for an unknown style or a negative seed.
     """
     style = find_style(style)
     if seed < 0:
         raise ConfigError(f"A seed cannot be negative, got {seed}: give 0 or more.")
-    dyes = mixed_dyes(style, derive_seed("slide", seed) if slide_seed is None else slide_seed)
-    scene = Scene(whole(style.um_per_px), dyes)
+    slide_seed = derive_seed("slide", seed) if slide_seed is None else slide_seed
+    scene = Scene(whole(style.um_per_px), mixed_dyes(style, slide_seed))
     counts = _lay_cells(scene, parameters, style, seed)
     around = parameters.surroundings
-    n_red_cells = draw_red_cells(scene, around, style.red_cell_factor, seed)
+    n_red_cells = draw_red_cells(scene, around, style, seed)
     n_platelets = draw_platelets(scene, around.n_platelets, seed)
     draw_specks(scene, style.n_specks, seed)
     masks = _finished(scene)
     attributes = flat(parameters) | {f"n_{kind}_granules": count for kind, count in counts.items()}
     attributes |= {"style": style.name, "seed": seed, "um_per_px": style.um_per_px, "simulated": True}
     attributes |= {"n_red_cells": n_red_cells, "n_platelets": n_platelets} | _measured(masks, style)
-    return DrawnCell(develop(scene, style, seed), masks, attributes)
+    return DrawnCell(develop(scene, style, seed, slide_seed), masks, attributes)
 
 
 def find_style(style: str | Style) -> Style:

@@ -59,7 +59,7 @@ def _golgi(cell: Array, nucleus: Array, frame: Frame, rng: np.random.Generator) 
     x, y = float(frame.x[row, column]), float(frame.y[row, column])
     reach = max(1.3, 1.3 * float(room.max()))
     away = np.hypot(frame.x - x, frame.y - y) / reach
-    patch: Array = np.exp(-(away**2.5)) * np.exp(-np.clip(nucleus - reach, 0, None))
+    patch: Array = np.exp(-away * away) * np.exp(-np.clip(nucleus - reach, 0, None))
     return patch
 
 

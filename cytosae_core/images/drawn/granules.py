@@ -11,9 +11,6 @@ from cytosae_core.images.drawn.parameters import GranuleKind, Granules
 _SPREAD = {"eosinophilic": 0.12, "basophilic": 0.30, "azurophilic": 0.28, "neutrophilic": 0.25}
 """Variation of the radius within a cell (standard deviation of the logarithm)."""
 
-_OVER_NUCLEUS = {"eosinophilic": 0.0, "basophilic": 0.8, "azurophilic": 0.25, "neutrophilic": 0.0}
-"""Chance that a granule is laid over the nucleus, relative to the cytoplasm."""
-
 
 @dataclass(frozen=True, eq=False)
 class GranulePicture:
@@ -31,7 +28,7 @@ def draw_granules(
 ) -> GranulePicture:
     """Strew granules over a cell, mostly beside its nucleus; both are given as signed distances."""
     radii = granules.radius * np.exp(rng.normal(0, _SPREAD[granules.kind], granules.count))
-    weight = _weight(granules.kind, cell, nucleus, granules.radius)
+    weight = _weight(granules, cell, nucleus)
     if granules.kind == "eosinophilic":
         centres = _packed(weight, frame, granules, rng)
     else:
@@ -78,7 +75,7 @@ def _packed(weight: Array, frame: Frame, granules: Granules, rng: np.random.Gene
     spots = np.stack([x, y], axis=1) + rng.normal(0, 0.36 * granules.radius, (len(x), 2))
     at = np.rint((spots - np.array([left, top])) / frame.pixel).astype(np.intp)
     at = np.clip(at, 0, np.array(frame.shape[::-1]) - 1)
-    spots = rng.permutation(spots[weight[at[:, 1], at[:, 0]] > 0], axis=0)
+    spots = rng.permutation(spots[weight[at[:, 1], at[:, 0]] == 1], axis=0)
     return spots[: granules.count]
 
 
@@ -87,10 +84,10 @@ def _spacing(kind: GranuleKind) -> float:
     return {"basophilic": 1.25, "azurophilic": 1.3}.get(kind, 1.5)
 
 
-def _weight(kind: GranuleKind, cell: Array, nucleus: Array, radius: float) -> Array:
+def _weight(granules: Granules, cell: Array, nucleus: Array) -> Array:
     """Chance of a granule's centre per pixel."""
-    beside = np.where(nucleus > 0.4 * radius, 1.0, _OVER_NUCLEUS[kind])
-    weight: Array = np.where(cell < -(radius + 0.12), beside, 0.0)
+    beside = np.where(nucleus > 0.4 * granules.radius, 1.0, granules.over_nucleus)
+    weight: Array = np.where(cell < -(granules.radius + 0.12), beside, 0.0)
     return weight
 
 

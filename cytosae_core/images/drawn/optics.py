@@ -15,10 +15,13 @@ from cytosae_core.images.drawn.styles import Style
 Pixels = NDArray[np.uint8]
 
 
-def develop(scene: Scene, style: Style, seed: int) -> Pixels:
-    """Return the picture (288, 288, 3): Beer-Lambert transmission, blur, fringes, sharpening, noise, JPEG."""
+def develop(scene: Scene, style: Style, seed: int, slide_seed: int) -> Pixels:
+    """Return the picture (288, 288, 3): Beer-Lambert transmission, blur, fringes, sharpening, noise, JPEG.
+
+    Pictures with the same `slide_seed` were taken in nearly the same light.
+    """
     rng = stream(seed, "optics")
-    light = _lamp(style, rng)
+    light = _lamp(style, stream(slide_seed, "lamp"), rng)
     channels = np.stack([_seen(scene.density[channel], channel, style, rng) for channel in range(3)])
     channels *= light[:, None, None] * _shading(scene, style, stream(seed, "shading"))
     channels = _sensed(channels, style, stream(seed, "sensor"))
@@ -26,10 +29,10 @@ def develop(scene: Scene, style: Style, seed: int) -> Pixels:
     return _through_file(np.ascontiguousarray(pixels), style)
 
 
-def _lamp(style: Style, rng: np.random.Generator) -> Array:
+def _lamp(style: Style, slide_rng: np.random.Generator, rng: np.random.Generator) -> Array:
     """Return the red, green and blue of the empty slide in this picture."""
-    shift = 0.85 * rng.standard_normal() + 0.4 * rng.standard_normal(3)
-    other = style.other_background if rng.random() < style.other_share else None
+    other = style.other_background if slide_rng.random() < style.other_share else None
+    shift = 0.8 * slide_rng.standard_normal() + 0.4 * slide_rng.standard_normal(3) + 0.3 * rng.standard_normal()
     light = np.array(other or style.background) + np.array(style.background_spread) * shift
     clipped: Array = np.clip(light, 20, 254)
     return clipped

@@ -78,6 +78,8 @@ class Granules:
     """Mean radius, micrometres."""
     strength: float = 1.0
     """Strength of their stain, relative."""
+    over_nucleus: float = 0.0
+    """How densely they cover the nucleus, relative to the cytoplasm."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class GranuleRecipe:
     count: tuple[int, int]
     radius: Span
     strength: Span = (0.85, 1.1)
+    over_nucleus: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def _neutrophilic(count: tuple[int, int], strength: Span = (0.3, 0.65)) -> Granu
 
 
 def _azurophilic(count: tuple[int, int], radius: Span = (0.13, 0.19), strength: Span = (0.8, 1.1)) -> GranuleRecipe:
-    return GranuleRecipe("azurophilic", count, radius, strength)
+    return GranuleRecipe("azurophilic", count, radius, strength, over_nucleus=0.25)
 
 
 _BLAST_NUCLEUS = _spans(
@@ -80,7 +81,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             ("bilobed", "bilobed", "indented"),
             _RIPE_NUCLEUS | {"share": (0.42, 0.55), "density": (0.75, 0.95), "indentation": (0.2, 0.4)},
             _spans(basophilia=(0.15, 0.35), acidophilia=(0.5, 1.2), mottling=(0.3, 0.5)),
-            (GranuleRecipe("basophilic", (160, 340), (0.17, 0.29), (0.75, 1.05)),),
+            (GranuleRecipe("basophilic", (160, 340), (0.17, 0.29), (0.75, 1.05), over_nucleus=0.8),),
         ),
         "eosinophil": Recipe(
             (12.5, 16.5),
@@ -263,7 +264,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                    clump_scale=(0.6, 0.85), clumping=(0.4, 0.7), density=(0.9, 1.05), excentricity=(0.4, 0.9)),
             _spans(basophilia=(0.25, 0.45), acidophilia=(0.2, 0.4), mottling=(0.2, 0.4)),
             (GranuleRecipe("eosinophilic", (110, 200), (0.30, 0.42), (0.75, 1.0)),
-             GranuleRecipe("basophilic", (14, 50), (0.32, 0.55), (0.7, 0.95))),
+             GranuleRecipe("basophilic", (14, 50), (0.32, 0.55), (0.7, 0.95), over_nucleus=0.1)),
         ),
     }
 )  # fmt: skip

@@ -21,7 +21,8 @@ def segment(x: Array, y: Array, start: Array, end: Array, start_radius: float, e
     px, py = x - start[0], y - start[1]
     along = np.clip((px * ex + py * ey) / (ex * ex + ey * ey + 1e-9), 0, 1)
     radius = start_radius + (end_radius - start_radius) * along
-    distance: Array = np.hypot(px - along * ex, py - along * ey) - radius
+    dx, dy = px - along * ex, py - along * ey
+    distance: Array = np.sqrt(dx * dx + dy * dy) - radius
     return distance
 
 

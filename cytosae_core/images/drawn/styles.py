@@ -75,6 +75,8 @@ class Style:
     """Quality of the camera's JPEG file; None where the files are lossless."""
     red_cell_factor: float = 1.0
     """Factor on how many red cells lie around."""
+    pallor_factor: float = 1.0
+    """Factor on the central pallor of red cells: low where the smear is thick."""
     n_specks: float = 1.0
     """Mean number of loose granules and stain specks."""
     n_neighbours: float = 0.0
@@ -103,7 +105,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                 blur_um=0.105,
                 fringe_um=0.05,
                 sharpening=0.35,
-                noise=3.2,
+                noise=2.7,
                 noise_grain=0.75,
                 red_cell_factor=0.85,
             ),
@@ -182,6 +184,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                 sensor_px=250,
                 jpeg_quality=95,
                 red_cell_factor=0.6,
+                pallor_factor=0.45,
                 n_neighbours=2.2,
                 n_specks=14,
             ),

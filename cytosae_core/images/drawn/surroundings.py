@@ -1,6 +1,6 @@
 """Red cells and platelets around a white cell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from cytosae_core.images.drawn.noise import smooth_noise, stream, warped
 from cytosae_core.images.drawn.parameters import Surroundings
 from cytosae_core.images.drawn.scene import FAR, Scene
 from cytosae_core.images.drawn.shapes import cover, ellipse, intersection
+from cytosae_core.images.drawn.styles import Style
 
 Spot = tuple[float, float, float, bool]
 """x and y of the middle and radius, micrometres; whether it may lie on other red cells instead of yielding to them."""
@@ -25,10 +26,11 @@ class Blood:
     """Relative amount of haemoglobin (height, width)."""
 
 
-def draw_red_cells(scene: Scene, surroundings: Surroundings, factor: float, seed: int) -> int:
+def draw_red_cells(scene: Scene, surroundings: Surroundings, style: Style, seed: int) -> int:
     """Lay red cells on free ground, some over the edge of the picture or over each other; return how many were laid."""
     rng = stream(seed, "red cells")
-    crowd = min(surroundings.red_cell_cover * factor, 0.9)
+    crowd = min(surroundings.red_cell_cover * style.red_cell_factor, 0.9)
+    surroundings = replace(surroundings, pallor=surroundings.pallor * style.pallor_factor)
     spots = _ring(scene, rng) if surroundings.arrangement == "rosette" else []
     spots += _strewn(scene, crowd, spots, rng)
     drift = warped(rng, scene.frame, 4.0, 0.28)

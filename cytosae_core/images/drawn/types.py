@@ -8,7 +8,7 @@ import numpy as np
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.images.drawn.parameters import CellParameters, Cytoplasm, Granules, Nucleus, Surroundings
-from cytosae_core.images.drawn.recipes import RECIPES, Recipe, Span
+from cytosae_core.images.drawn.recipes import RECIPES, GranuleRecipe, Recipe, Span
 
 CELL_TYPES: tuple[str, ...] = tuple(RECIPES)
 """All types that can be drawn: the 18 classes of MLL23 first."""
@@ -33,12 +33,14 @@ def sample_parameters(cell_type: str, rng: np.random.Generator) -> CellParameter
         ruffles=_within(recipe.ruffles, rng),
         nucleus=_nucleus(recipe, rng),
         cytoplasm=_cytoplasm(recipe, rng),
-        granules=tuple(
-            Granules(part.kind, round(_within(part.count, rng)), _within(part.radius, rng), _within(part.strength, rng))
-            for part in recipe.granules
-        ),
+        granules=tuple(_granules(part, rng) for part in recipe.granules),
         surroundings=_surroundings(rng),
     )
+
+
+def _granules(recipe: GranuleRecipe, rng: np.random.Generator) -> Granules:
+    count, radius, strength = (_within(span, rng) for span in (recipe.count, recipe.radius, recipe.strength))
+    return Granules(recipe.kind, round(count), radius, strength, recipe.over_nucleus)
 
 
 def _nucleus(recipe: Recipe, rng: np.random.Generator) -> Nucleus:

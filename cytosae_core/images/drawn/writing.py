@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cytosae_core.errors import ArtifactError, ConfigError
@@ -68,6 +69,7 @@ def carry_out(plan: Plan, progress: Progress = silent) -> tuple[Path, pd.DataFra
 
     Raises ConfigError where the goal holds something else.
     """
+    _keep_freed_memory()
     work = _work_folder(plan)
     work.mkdir(parents=True, exist_ok=True)
     log = work / ".drawn.jsonl"
@@ -120,6 +122,16 @@ def publish(plan: Plan, work: Path, attributes: pd.DataFrame) -> Path:
     except OSError as error:
         raise ArtifactError(f"{work} is complete but cannot be renamed to {plan.goal}: {error}.") from error
     return plan.goal
+
+
+def _keep_freed_memory() -> None:
+    """Let the allocator reuse the arrays of the last cell: page faults took a quarter of the time.
+
+    glibc raises its threshold for giving memory back to the largest block that was freed, up to 32 MiB; elsewhere
+    this does nothing.
+    """
+    block = np.empty(31 * 2**20, dtype=np.uint8)
+    del block
 
 
 def _work_folder(plan: Plan) -> Path:
