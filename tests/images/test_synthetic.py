@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from cytosae_core.images.drawn.noise import stream
 from cytosae_core.images.hehr import published_quality, scan_hehr
 from cytosae_core.images.sources import SOURCES
 from cytosae_core.images.synthetic import (
+    CELL_TYPES,
     LAYOUTS,
     STYLES,
     draw_cell,
@@ -154,6 +156,42 @@ def test_an_interrupted_run_resumes_and_publishes_the_same_bytes(tmp_path):
     assert seen == [2, 3, 4]
     assert tree(resumed) == tree(straight)
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["SIMULATED_mll23"]
+
+
+def test_a_record_that_was_cut_off_or_lost_its_picture_is_drawn_again(tmp_path):
+    def stop(n_done, n_all):
+        if n_done == 3:
+            raise KeyboardInterrupt
+
+    wish = {"n_per_type": 4, "seed": 9, "cell_types": ["normoblast"], "with_masks": False}
+    straight = write_dataset(tmp_path / "a", "mll23", **wish)
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(tmp_path / "b", "mll23", **wish, progress=stop)
+    work = next((tmp_path / "b").iterdir())
+    log = work / ".drawn.jsonl"
+    log.write_text(log.read_text()[:-20])
+    next(work.rglob("*_00001.TIF")).unlink()
+    seen = []
+    resumed = write_dataset(tmp_path / "b", "mll23", **wish, progress=lambda n_done, _: seen.append(n_done))
+    assert seen == [1, 2, 3, 4]
+    assert tree(resumed) == tree(straight)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"cannot hold the cells .* choose another folder"):
+        write_dataset(tmp_path / "file", "mll23", n_per_type=1, seed=0, cell_types=["normoblast"])
+
+
+@pytest.mark.slow
+def test_a_thousand_cells_take_about_a_minute_of_one_core():
+    n_cells = 54
+    start = time.process_time()
+    for index in range(n_cells):
+        cell_type = CELL_TYPES[index % 18]
+        draw_cell(sample_parameters(cell_type, stream(index, "test")), "mll23", index)
+    # measured 43 ms a cell; twice that leaves room for slower and busy machines
+    assert (time.process_time() - start) / n_cells < 0.1
 
 
 def test_a_published_folder_is_returned_as_it_is_and_never_replaced(tmp_path):

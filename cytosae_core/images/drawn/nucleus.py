@@ -134,19 +134,19 @@ def _chromatin(
     nucleus: Nucleus, distance: Array, lobes: list[Array], frame: Frame, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Return condensed and open chromatin: clumps at one scale, grain at a finer one, a dark membrane, folds."""
-    clumps = smooth_noise(rng, frame, 0.52 * nucleus.clump_scale)
-    grain = smooth_noise(rng, frame, 0.24)
+    clumps = smooth_noise(rng, frame, 0.48 * nucleus.clump_scale)
+    grain = smooth_noise(rng, frame, 0.21)
     broad = smooth_noise(rng, frame, 2.5)
     steep = 1.9 + 0.9 * nucleus.clumping
-    fine = 1.0 - 0.45 * nucleus.clumping
+    fine = 1.1 - 0.35 * nucleus.clumping
     tone = 1 / (1 + np.exp(-steep * (clumps + fine * grain + 0.6 * nucleus.clumping)))
     depth = np.clip(-distance, 0, None)
     rim = sum(np.exp(-(((lobe + 0.1) / 0.17) ** 2)) * (0.5 + 0.5 * nucleus.clumping) for lobe in lobes)
     fold = np.exp(-((broad / 0.10) ** 2)) * nucleus.creases
     inside = cover(distance, 0.24)
     thick = 1 - 0.18 * np.exp(-depth / 0.8)
-    ground, contrast = 0.36 - 0.16 * nucleus.clumping, 0.42 + 0.46 * nucleus.clumping
+    ground, contrast = 0.30 - 0.14 * nucleus.clumping, 0.52 + 0.40 * nucleus.clumping
     amount = ground + contrast * tone + 0.38 * np.minimum(rim, 1) + 0.35 * fold
     chromatin = nucleus.density * inside * thick * amount * (1 + 0.06 * broad)
-    matrix = nucleus.density * inside * thick * (0.46 - 0.17 * tone)
+    matrix = nucleus.density * inside * thick * (0.42 - 0.14 * tone)
     return chromatin, matrix

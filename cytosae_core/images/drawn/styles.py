@@ -130,7 +130,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                     platelet=(0.34, 0.55, 0.08),
                 ),
                 blur_um=0.09,
-                sharpening=0.9,
+                sharpening=1.2,
                 noise=1.1,
                 noise_grain=0.9,
                 jpeg_quality=88,

@@ -65,7 +65,7 @@ def _strewn(scene: Scene, crowd: float, taken: list[Spot], rng: np.random.Genera
         if len(spots) - len(taken) >= n_wanted:
             break
         radius = size * float(np.exp(rng.normal(0, 0.055)))
-        on_top = bool(rng.random() < 0.05)
+        on_top = bool(rng.random() < 0.02)
         allowed = (0.9 if on_top else closeness) * radius
         clear = all((x - a) ** 2 + (y - b) ** 2 > allowed**2 for a, b, _, _ in spots)
         if clear and _distance_at(scene, x, y) > 0.72 * radius:

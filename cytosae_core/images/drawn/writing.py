@@ -71,7 +71,10 @@ def carry_out(plan: Plan, progress: Progress = silent) -> tuple[Path, pd.DataFra
     """
     _keep_freed_memory()
     work = _work_folder(plan)
-    work.mkdir(parents=True, exist_ok=True)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{work.parent} cannot hold the cells ({error}): choose another folder.") from error
     log = work / ".drawn.jsonl"
     rows = _rows_so_far(work, log)
     progress(len(rows), len(plan.jobs))
@@ -165,10 +168,13 @@ def _draw(plan: Plan, job: Job, work: Path) -> Attributes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be written ({error}): make room and run again, it resumes.") from error
 
 
 def _entry(work: Path, path: Path) -> dict[str, Any]:
