@@ -10,11 +10,6 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import run
 
-try:
-    from cytosae_core.sae.checkpoint import read_published, save
-except ModuleNotFoundError as error:
-    sys.exit(f"error: {error.name} is not installed; run: pip install -r requirements.txt")
-
 
 @dataclass(frozen=True)
 class Conversion:
@@ -28,6 +23,10 @@ class Conversion:
 
 def main(options: Conversion) -> None:
     """Convert, and say what was found."""
+    try:
+        from cytosae_core.sae.checkpoint import read_published, save
+    except ModuleNotFoundError as error:
+        sys.exit(f"error: {error.name} is not installed; run: pip install -r requirements.txt")
     checkpoint = read_published(options.checkpoint)
     save(checkpoint, options.out)
     print(f"{options.out}: {checkpoint.sae_id}, {checkpoint.d_in} -> {checkpoint.d_sae:,} latents")

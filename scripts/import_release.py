@@ -4,18 +4,24 @@ python scripts/import_release.py --tables DIR --out artifacts/atlas --images ace
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 import _root  # noqa: F401
 from _cli import bar, run
 
-try:
-    from cytosae_core.atlas.release import ImportReport, ReleaseImport, import_release
-except ModuleNotFoundError as error:
-    sys.exit(f"error: {error.name} is not installed; run: pip install -r requirements.txt")
+from cytosae_core.atlas.release_options import ReleaseImport
+
+if TYPE_CHECKING:
+    from cytosae_core.atlas.release import ImportReport
 
 
 def main(options: ReleaseImport) -> None:
     """Import, and say what was found."""
+    try:
+        # Not at the top: the processes that make pictures import this file too, and need no torch.
+        from cytosae_core.atlas.release import import_release
+    except ModuleNotFoundError as error:
+        sys.exit(f"error: {error.name} is not installed; run: pip install -r requirements.txt")
     try:
         report = import_release(options, bar("pictures"))
     except KeyboardInterrupt:
@@ -23,7 +29,7 @@ def main(options: ReleaseImport) -> None:
     show(options, report)
 
 
-def show(options: ReleaseImport, report: ImportReport) -> None:
+def show(options: ReleaseImport, report: "ImportReport") -> None:
     """Print what the atlas holds and what could not be shown."""
     manifest = report.manifest
     print(f"{options.out}: {manifest.atlas_id}, SAE {manifest.sae_id}, {manifest.n_latents:,} latents")

@@ -11,8 +11,9 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pandas as pd
 from PIL import Image
 
 from cytosae_core.atlas import tables
-from cytosae_core.errors import ImageError
+from cytosae_core.errors import ArtifactError, ImageError
 from cytosae_core.images.transforms import read_rgb
 from cytosae_core.progress import Progress, silent
 
@@ -29,6 +30,8 @@ JOURNAL_NAME = ".pictures.jsonl"
 MAX_SIDE = 512
 """Longer side, in pixels, above which a picture is reduced; nothing is ever enlarged or sharpened."""
 _BATCH = 32
+_FEW_BATCHES = 4
+"""So few are made here before other processes have started."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,9 @@ def make_pictures(
     todo = [(image_id, path) for image_id, path in sorted(images.items()) if image_id not in done]
     failed: list[Failed] = []
     progress(len(done), len(images))
-    with journal_path.open("a", encoding="utf-8") as journal:
-        for results in _in_parallel(todo, folder / tables.DISPLAY_NAME, max_side, n_workers or _n_cores()):
+    batches = _in_parallel(todo, folder / tables.DISPLAY_NAME, max_side, n_workers or _n_cores())
+    with journal_path.open("a", encoding="utf-8") as journal, contextlib.closing(batches):
+        for results in batches:
             for result in results:
                 if isinstance(result, Failed):
                     failed.append(result)
@@ -115,19 +119,25 @@ def as_frame(pictures: list[StoredPicture]) -> pd.DataFrame:
 Result = StoredPicture | Failed
 
 
-def _in_parallel(todo: list[tuple[str, Path]], display: Path, max_side: int, n_workers: int) -> Iterator[list[Result]]:
+def _in_parallel(todo: list[tuple[str, Path]], display: Path, max_side: int, n_workers: int) -> Generator[list[Result]]:
     batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
-    if n_workers == 1 or len(batches) <= 1:
+    if n_workers == 1 or len(batches) <= _FEW_BATCHES:
         for batch in batches:
             yield _make_batch(batch, display, max_side)
         return
     # Spawned, not forked: the parent may hold torch's threads, which do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(n_workers, len(batches)), context, initializer=_ignore_interrupts) as pool:
-        futures: list[Future[list[Result]]] = [pool.submit(_make_batch, batch, display, max_side) for batch in batches]
+        with _interrupts_wait():
+            futures: list[Future[list[Result]]] = [pool.submit(_make_batch, one, display, max_side) for one in batches]
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise ArtifactError(
+                "a process that made pictures was ended from outside, perhaps for want of memory; run the same command "
+                "with fewer --n-workers: it continues where it stopped"
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -141,6 +151,19 @@ def _make_batch(batch: list[tuple[str, Path]], display: Path, max_side: int) -> 
             # The manifest holds what is said here, and no path of the machine that it was made on.
             results.append(Failed(image_id, str(error).replace(str(path), path.name)))
     return results
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start: they inherit that, and so are deaf to it from their first moment."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: `_ignore_interrupts` is all there is
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_interrupts() -> None:

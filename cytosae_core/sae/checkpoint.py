@@ -7,6 +7,7 @@ class belongs to the authors' training code; an empty stand-in takes its attribu
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,11 @@ FORMAT_VERSION = 1
 PUBLISHED_CONFIG_CLASS = "src.sae_training.config.ViTSAERunnerConfig"
 _CONFIG_KEYS = ("cfg", "config")
 _SHAPES = {"W_enc": ("d_in", "d_sae"), "b_enc": ("d_sae",), "W_dec": ("d_sae", "d_in"), "b_dec": ("d_in",)}
+
+_DAMAGE = (
+    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading a damaged file ends in."""
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -88,7 +94,7 @@ def load_without_code(path: Path) -> Any:  # noqa: ANN401 - whatever plain data 
             f"{path} is refused, and nothing in it was executed: {_reason(error)}. "
             "Download it again from its authors; a file that asks for code is not one of theirs"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, BadZipFile) as error:
+    except _DAMAGE as error:
         raise ArtifactError(
             f"{path} is cut off or damaged ({_reason(error)}); download it again and compare its size"
         ) from error

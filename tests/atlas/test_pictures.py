@@ -12,7 +12,7 @@ from cytosae_core.atlas.pictures import JOURNAL_NAME, forget_journal, make_pictu
 def images(tmp_path):
     rng = np.random.default_rng(0)
     paths = {}
-    for i in range(70):
+    for i in range(170):
         path = tmp_path / "in" / f"{i}.png"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (12, 9, 3)).astype(np.uint8)).save(path)
@@ -59,7 +59,7 @@ def test_what_was_made_before_an_interruption_is_not_made_again(images, tmp_path
         images[image_id].unlink()
     seen: list[int] = []
     made, failed = make_pictures(images, tmp_path / "out", n_workers=1, progress=lambda n, _: seen.append(n))
-    assert len(made) == 70
+    assert len(made) == 170
     assert not failed
     assert seen[0] == 32
 
@@ -72,7 +72,7 @@ def test_a_journal_line_that_was_cut_off_costs_one_picture_only(images, tmp_path
     lost = next(iter(set(images) - {json.loads(line)["image_id"] for line in lines[:-1]}))
     images[lost].unlink()
     made, failed = make_pictures(images, tmp_path / "out", n_workers=1)
-    assert len(made) == 69
+    assert len(made) == 169
     assert [one.image_id for one in failed] == [lost]
     forget_journal(tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["display"]
@@ -82,7 +82,7 @@ def test_an_unreadable_image_is_reported_without_the_path_of_this_machine(images
     images["d/0.png"].write_bytes(b"no image")
     images["d/1.png"].write_bytes(images["d/1.png"].read_bytes()[:100])
     made, failed = make_pictures(images, tmp_path / "out", n_workers=2)
-    assert len(made) == 68
+    assert len(made) == 168
     assert [one.image_id for one in failed] == ["d/0.png", "d/1.png"]
     assert "not an image" in failed[0].reason
     assert not any(str(tmp_path) in one.reason for one in failed)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.release import ReleaseImport, import_release
+from cytosae_core.atlas.release import import_release
+from cytosae_core.atlas.release_options import ReleaseImport
 from cytosae_core.errors import ArtifactError, ConfigError, CytosaeError, ImageTableError, ReleaseError
 from tests.atlas.published import change_table, make_release
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.release import ReleaseImport, import_release
+from cytosae_core.atlas.release import import_release
+from cytosae_core.atlas.release_options import ReleaseImport
 from cytosae_core.errors import ConfigError, ReleaseError
 from tests.atlas.published import make_release, write_tables
 

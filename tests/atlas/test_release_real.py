@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.release import ReleaseImport, import_release
+from cytosae_core.atlas.release import import_release
+from cytosae_core.atlas.release_options import ReleaseImport
 
 N_IMAGES = {"mll23": 41_621, "acevedo": 17_092, "matek": 18_365, "bmc": 171_373, "hehr": 81_214}
 N_HIGH = {"mll23": 3801, "acevedo": 3816, "matek": 4116, "bmc": 4025, "hehr": 3860}

@@ -1,0 +1,98 @@
+"""The scripts as a user runs them: from another folder, with one sentence for what is wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from cytosae_core.atlas.atlas import LatentAtlas
+from tests.atlas.published import make_release
+from tests.conftest import REPOSITORY
+
+
+def _command(script, *arguments):
+    return [sys.executable, str(REPOSITORY / "scripts" / script), *map(str, arguments)]
+
+
+def _run(cwd, script, *arguments):
+    return subprocess.run(_command(script, *arguments), cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_an_import_says_what_it_found_and_what_is_missing(tmp_path):
+    release = make_release(tmp_path / "release")
+    (release.images / release.names[0]).write_bytes(b"broken")
+    arguments = ("--tables", release.tables, "--out", "atlas", "--images", "acevedo", release.images)
+    done = _run(tmp_path, "import_release.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "acevedo: 60 images" in done.stdout
+    assert "every label checked" in done.stdout
+    assert "1 images cannot be shown" in done.stdout
+    assert f"acevedo/{release.names[0]}: " in done.stdout
+    LatentAtlas.open(tmp_path / "atlas").verify()
+    again = _run(tmp_path, "import_release.py", *arguments)
+    assert again.returncode == 1
+    assert again.stderr.splitlines()[-1].startswith("error: atlas exists, and artifacts are never overwritten")
+    assert "Traceback" not in again.stderr
+
+
+@pytest.mark.slow
+def test_an_import_stopped_by_ctrl_c_leaves_nothing_and_continues(tmp_path):
+    release = make_release(tmp_path / "release", n_images=1800, n_latents=900)
+    command = _command(
+        "import_release.py", "--tables", release.tables, "--out", "atlas", "--images", "acevedo", release.images,
+        "--all-pictures", "--n-workers", 2,
+    )  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        journal = tmp_path / ".atlas.partial" / ".pictures.jsonl"
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (journal.exists() and journal.stat().st_size):
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "interrupted: nothing lies at atlas yet; the same command continues" in stderr
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "atlas").exists()
+    made = len(journal.read_text().splitlines())
+    assert 0 < made < 1800
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    LatentAtlas.open(tmp_path / "atlas").verify()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_checkpoint_is_converted_and_its_identity_told(tmp_path):
+    weights = {"W_enc": torch.ones(4, 8), "b_enc": torch.zeros(8), "W_dec": torch.ones(8, 4), "b_dec": torch.zeros(4)}
+    torch.save({"cfg": {"d_in": 4}, "state_dict": weights}, tmp_path / "sae.pt")
+    done = _run(tmp_path, "convert_checkpoint.py", "--checkpoint", "sae.pt", "--out", "sae")
+    assert done.returncode == 0, done.stderr
+    assert "4 -> 8 latents" in done.stdout
+    assert (tmp_path / "sae" / "sae.safetensors").is_file()
+
+
+@pytest.mark.parametrize("script", ["import_release.py", "convert_checkpoint.py", "bench_atlas_open.py"])
+def test_a_script_explains_itself(tmp_path, script):
+    done = _run(tmp_path, script, "--help")
+    assert done.returncode == 0
+    assert "usage" in done.stdout
+
+
+IMPORT = ("import_release.py", "--tables", ".", "--out", "x")
+CONVERSION = ("convert_checkpoint.py", "--checkpoint", "y", "--out", "x")
+
+
+@pytest.mark.parametrize("command", [IMPORT, CONVERSION])
+def test_without_torch_a_script_says_what_to_install(tmp_path, command):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        _command(*command), capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: torch is not installed; run: pip install -r requirements.txt"
