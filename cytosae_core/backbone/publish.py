@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from cytosae_core.backbone.decode import Skipped
 from cytosae_core.backbone.plan import n_shards_of, refuse_difference
@@ -77,10 +77,11 @@ def _finished(folder: Path, shard_index: int) -> ShardRecord:
 
 
 def _write_index(store: Path, table: ImageTable, records: list[ShardRecord]) -> FileRecord:
-    positions = [row for record in records for row in record.positions]
+    counts = [len(record.positions) for record in records]
+    positions = np.concatenate([np.asarray(record.positions, dtype=np.int64) for record in records])
     index = table.frame[INDEX_COLUMNS].iloc[positions].reset_index(drop=True)
-    places = [(record.shard_index, row) for record in records for row in range(len(record.positions))]
-    index[["shard_index", "row"]] = pd.DataFrame(places, columns=["shard_index", "row"], dtype="int64")
+    index["shard_index"] = np.repeat(np.arange(len(records)), counts)
+    index["row"] = np.concatenate([np.arange(count) for count in counts])
     buffer = io.BytesIO()
     index.to_parquet(buffer, index=False)
     return write_whole(store, INDEX, buffer.getvalue())

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ class ShardRecord(NamedTuple):
 
     shard_index: int
     """Number of the shard; its rows of the table follow from it."""
-    positions: list[int]
+    positions: Sequence[int]
     """Rows of its images in the table, in the order in which they are stored."""
     skipped: list[Skipped]
     """The rows that could not be read."""
@@ -107,6 +107,7 @@ def _record_name(shard_index: int) -> str:
 def _to_document(record: ShardRecord) -> dict[str, Any]:
     return {
         **record._asdict(),
+        "positions": list(record.positions),
         "skipped": [list(item) for item in record.skipped],
         "files": {str(block): list(file) for block, file in record.files.items()},
     }
@@ -115,10 +116,16 @@ def _to_document(record: ShardRecord) -> dict[str, Any]:
 def _from_document(document: Mapping[str, Any]) -> ShardRecord:
     return ShardRecord(
         shard_index=document["shard_index"],
-        positions=document["positions"],
+        positions=_in_little_memory(document["positions"]),
         skipped=[Skipped(*item) for item in document["skipped"]],
         files={int(block): FileRecord(*file) for block, file in document["files"].items()},
     )
+
+
+def _in_little_memory(positions: list[int]) -> Sequence[int]:
+    """The same rows in little memory where they are a plain run, as in nearly all shards."""
+    run = range(positions[0], positions[-1] + 1) if positions else range(0)
+    return run if len(run) == len(positions) else positions
 
 
 def _header(array: npt.NDArray[np.float16]) -> bytes:

@@ -1,0 +1,61 @@
+"""The command line of the extraction and of its benchmark."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cytosae_core.backbone.store import TokenStore
+from tests.backbone.reference import Shape, dinobloom_file, make_weights
+from tests.conftest import REPOSITORY
+
+
+def run(script, *arguments):
+    return subprocess.run(
+        [sys.executable, REPOSITORY / "scripts" / script, *map(str, arguments)],
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def cells(tmp_path):
+    draw = np.random.default_rng(0)
+    for index in range(3):
+        path = tmp_path / "cells" / "blast" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+    return tmp_path / "cells"
+
+
+@pytest.mark.slow
+def test_a_checkpoint_and_a_folder_become_a_token_store(tmp_path, cells):
+    torch.save(dinobloom_file(make_weights(Shape(384, 12, 6), seed=0)), tmp_path / "DinoBloom-S.pth")
+    job = ["--root", cells, "--output", tmp_path / "tokens", "--backbone", "dinobloom-s", "--blocks", 2, 11]
+    done = run("extract_tokens.py", *job, "--weights", tmp_path / "DinoBloom-S.pth")
+    assert done.returncode == 0, done.stderr
+    assert "3 images of 257 tokens of width 384" in done.stdout
+    assert "images to tokens: 100%" in done.stderr
+    assert "Warning" not in done.stderr
+    store = TokenStore.open(tmp_path / "tokens", 11)
+    assert (store.n_images, store.blocks) == (3, (2, 11))
+
+
+@pytest.mark.slow
+def test_an_error_is_one_sentence_and_an_exit_status(tmp_path, cells):
+    done = run(
+        "extract_tokens.py", "--root", cells, "--weights", tmp_path / "none.pth", "--output", tmp_path / "tokens"
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(f"error: {tmp_path / 'none.pth'}: no such file; give")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_help_names_what_has_to_be_known():
+    for script in ("extract_tokens.py", "bench_tokens.py"):
+        done = run(script, "--help")
+        assert done.returncode == 0
+        assert "--backbone" in done.stdout
