@@ -88,28 +88,34 @@ def _presentation(shown: Presentation, draft: Answers | None) -> Payload:
 
 def _groups(opened: OpenStudy, item: Item) -> list[Payload]:
     names = dict.fromkeys(picture.dataset for picture in item.pictures)
+    scale = max((opened.atlas.map(picture.map_index).max() for picture in _mapped(item)), default=0.0)
     return [
         {
             "title": TITLES.get(name, name),
             "um_per_px": opened.study.um_per_px.get(name),
-            "frames": [_frame(opened, item, picture) for picture in item.pictures if picture.dataset == name],
+            "frames": [_frame(opened, picture, scale) for picture in item.pictures if picture.dataset == name],
         }
         for name in names
     ]
 
 
-def _frame(opened: OpenStudy, item: Item, picture: Picture) -> Payload:
-    shows_map = picture.map_index is not None and picture.sha256 is not None and item.latent is not None
-    return {"picture": picture.sha256, "map": _map(opened, item, picture) if shows_map else None}
+def _mapped(item: Item) -> list[Picture]:
+    return [picture for picture in item.pictures if picture.map_index is not None]
 
 
-def _map(opened: OpenStudy, item: Item, picture: Picture) -> str | None:
-    """The 16 x 16 map as base64 bytes, 255 at the latent's maximum over all its pictures."""
-    if picture.map_index is None or item.latent is None:
+def _frame(opened: OpenStudy, picture: Picture, scale: float) -> Payload:
+    return {"picture": picture.sha256, "map": _map(opened, picture, scale) if picture.sha256 else None}
+
+
+def _map(opened: OpenStudy, picture: Picture, scale: float) -> str | None:
+    """The 16 x 16 map as base64 bytes; 255 is the maximum over all pictures of the item, so that colours compare.
+
+    The same rule serves decoys, whose pictures come from several latents: a decoy must not be known by its maps.
+    """
+    if picture.map_index is None:
         return None
-    scale = opened.atlas.map_scale(item.latent)
-    values = opened.atlas.map(picture.map_index) / scale if scale > 0 else np.zeros((16, 16))
-    return base64.b64encode(np.clip(np.rint(values * 255), 0, 255).astype(np.uint8).tobytes()).decode()
+    share = opened.atlas.map(picture.map_index) / scale if scale > 0 else np.zeros((16, 16))
+    return base64.b64encode(np.rint(share * 255).astype(np.uint8).tobytes()).decode()
 
 
 def _prefetch(opened: OpenStudy, rater_id: str, task_id: str) -> list[str]:

@@ -19,6 +19,17 @@ ATLASES = Path("artifacts") / "atlases"
 STUDIES = Path("artifacts") / "studies"
 SIGN_IN = Path("artifacts") / "guest-access-code.txt"
 GUEST = "GUEST"
+WHAT_IT_NEEDS = """\
+start.sh opens the app on a study of the published CytoSAE. It needs two things:
+
+  --tables FOLDER           the published latent tables: one folder a data set (mll23, acevedo, ...), each with
+                            sae_mean_acts.pt and its companions, from the authors' repository
+                            (dynamical-inference/cytosae, out/feature_data/sae_8jsxk3co/custom)
+  --images NAME FOLDER ...  for at least one of those data sets, its images as published, for example
+                            --images acevedo PBC_dataset_normal_DIB
+                            (scripts/check_dataset.py --dataset acevedo says where to get them)
+
+If some images are missing, name the list of all files too: --file-lists acevedo FILE."""
 
 
 def is_free(port: int) -> bool:

@@ -11,19 +11,7 @@ from pathlib import Path
 
 import _root
 from _cli import run
-from _start import ATLASES, atlas_of_release, is_free, sign_in_of, study_of
-
-WHAT_IT_NEEDS = """\
-start.sh opens the app on a study of the published CytoSAE. It needs two things:
-
-  --tables FOLDER           the published latent tables: one folder a data set (mll23, acevedo, ...), each with
-                            sae_mean_acts.pt and its companions, from the authors' repository
-                            (dynamical-inference/cytosae, out/feature_data/sae_8jsxk3co/custom)
-  --images NAME FOLDER ...  for at least one of those data sets, its images as published, for example
-                            --images acevedo /data/PBC_dataset_normal_DIB
-                            (scripts/check_dataset.py --dataset acevedo says where to get them)
-
-If some images are missing, name the list of all files too: --file-lists acevedo FILE."""
+from _start import ATLASES, WHAT_IT_NEEDS, atlas_of_release, is_free, sign_in_of, study_of
 
 
 @dataclass(frozen=True)
