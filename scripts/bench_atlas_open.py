@@ -1,7 +1,4 @@
-"""Measure how fast an atlas opens and answers, against loading the published tables with torch.
-
-python scripts/bench_atlas_open.py --atlas artifacts/atlas --tables DIR
-"""
+"""Measure how fast an atlas opens and answers, against loading the published tables with torch."""
 
 import resource
 import subprocess
@@ -9,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import _root
@@ -33,38 +31,33 @@ class Benchmark:
 
 def main(options: Benchmark) -> None:
     """Measure and print."""
-    told("open the atlas", [seconds(lambda: LatentAtlas.open(options.atlas)) for _ in range(20)])
+    measure("open the atlas", [partial(LatentAtlas.open, options.atlas)] * 20)
     atlas = LatentAtlas.open(options.atlas)
+    atlas.references(0)
     drawn = np.random.default_rng(0).integers(0, atlas.n_latents, 200).tolist()
-    asking = [seconds(lambda latent=latent: (atlas.latent(latent), atlas.references(latent))) for latent in drawn]
-    told("statistics and references of one latent, the first", asking[:1])
-    told("statistics and references of one latent, 199 others", asking[1:])
+    measure("statistics of one latent", [partial(atlas.latent, latent) for latent in drawn])
+    measure("references of one latent", [partial(atlas.references, latent) for latent in drawn])
     print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
-    ours, theirs = (
-        [seconds(lambda code=code, path=path: in_a_process(code, path)) for _ in range(5)]
-        for code, path in ((OURS, options.atlas), (THEIRS, options.tables))
-    )
-    told("fresh process: import, open, one latent", ours)
-    told("fresh process: import torch, torch.load of all published tables", theirs)
-    print(f"ratio: {np.median(theirs) / np.median(ours):.1f}")
+    our_time = measure("fresh process: import, open, one latent", [partial(process, OURS, options.atlas)] * 5)
+    their_time = measure("fresh process: torch.load of all tables", [partial(process, THEIRS, options.tables)] * 5)
+    print(f"ratio: {their_time / our_time:.1f}")
 
 
-def in_a_process(code: str, path: Path) -> None:
+def process(code: str, path: Path) -> None:
     """Run `code` on `path` in a fresh Python process."""
     command = [sys.executable, "-c", f"import sys; from pathlib import Path; {code}", str(path.resolve())]
     subprocess.run(command, check=True, cwd=_root.ROOT)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock time of one call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def told(what: str, times: list[float]) -> None:
-    """Print median and 95th percentile in milliseconds."""
+def measure(what: str, calls: list[Callable[[], object]]) -> float:
+    """Median seconds of the calls; prints it with the 95th percentile."""
+    times = []
+    for call in calls:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
     print(f"{what}: median {np.median(times) * 1e3:.1f} ms, p95 {np.quantile(times, 0.95) * 1e3:.1f} ms")
+    return float(np.median(times))
 
 
 if __name__ == "__main__":

@@ -94,13 +94,18 @@ def _disk_errors(path: Path, *, resumes: bool) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if not _says_full(error):
             raise
         kept = "run the same command again: it continues" if resumes else "run the same command again"
         raise ArtifactError(
             f"the disk is full, so {path} could not be written; nothing half-written lies there. "
             f"Free some space on {path.parent} and {kept}"
         ) from error
+
+
+def _says_full(error: OSError) -> bool:
+    """Whether the system, or numpy in its own words and without a number, says that the disk is full."""
+    return error.errno in _FULL or (error.errno is None and "requested and" in str(error))
 
 
 def _flush(folder: Path) -> None:

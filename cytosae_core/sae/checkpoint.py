@@ -17,7 +17,8 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from cytosae_core.atlas.publish import workspace
 from cytosae_core.errors import ArtifactError
@@ -146,7 +147,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         "provenance": dict(checkpoint.provenance),
     }
     with workspace(path) as folder:
-        save_file(dict(checkpoint.weights), folder / WEIGHTS_NAME)
+        # As bytes, because the library hides what the system said when the disk is full.
+        (folder / WEIGHTS_NAME).write_bytes(to_bytes(dict(checkpoint.weights)))
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         (folder / CONFIG_NAME).write_text(text, encoding="utf-8")
 
