@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 
 from app.api import routes
 from tests.app.conftest import ACCESS_CODES
+from tests.atlas.tiny import make_tiny_atlas
 
 HEADERS = {"X-Cytosae": "1"}
 ANSWERS = {"meaningful": "yes", "concept": "vacuoles", "confidence": "2"}
@@ -196,3 +198,19 @@ def test_maps_share_one_scale_over_all_pictures_of_the_latent(rater, site):
         if frame["map"]:
             sent = max(base64.b64decode(frame["map"]))
             assert abs(sent - 255 * site.atlas.map(picture.map_index).max() / scale) <= 0.5 + 1e-3
+
+
+def test_a_study_that_was_edited_in_the_database_is_refused(rater, site):
+    with sqlite3.connect(site.database_path) as connection:
+        connection.execute("UPDATE studies SET document = replace(document, 'Guess', 'Certain guess')")
+    answer = rater.get("/api/turn", params={"study": site.study.study_id, "task": "concept"})
+    assert answer.status_code == 404
+    assert "was changed after it was made" in answer.json()["error"]
+
+
+def test_an_atlas_that_the_study_was_not_made_from_is_refused(rater, site, tmp_path, monkeypatch):
+    make_tiny_atlas(tmp_path / "other", n_latents=60, seed=9)
+    monkeypatch.setenv("CYTOSAE_ATLAS", str(tmp_path / "other"))
+    answer = rater.get("/api/turn", params={"study": site.study.study_id, "task": "concept"})
+    assert answer.status_code == 404
+    assert "set CYTOSAE_ATLAS to the folder of the right one" in answer.json()["error"]
