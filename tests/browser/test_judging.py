@@ -260,3 +260,41 @@ def test_signing_out_leads_back_to_the_first_page(seat):
     rater.sign_in()
     rater.page.get_by_role("link", name=f"Sign out {rater.rater_code}").press("Enter")
     expect(rater.page.get_by_label("Rater code")).to_be_visible()
+
+
+def test_the_previous_key_leads_back_for_a_revision_and_then_on_to_where_the_rater_was(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+    first = rater.item
+    judge_concept(rater)
+    rater.save()
+    second, before = rater.item, rater.nonce
+    rater.press("p")
+    rater.wait_for_item(after=before)
+    assert rater.item == first
+    rater.press("n")
+    rater.save()
+    assert rater.item == second
+    assert judgements(site, rater)["answers"].tolist()[1] == {"meaningful": "no", "confidence": "2"}
+
+
+def test_a_rater_who_was_signed_out_elsewhere_is_told_and_loses_nothing(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+    item = rater.item
+    rater.press("y")
+    rater.write("t", "hypogranular")
+    rater.press("2")
+    rater.page.wait_for_timeout(900)
+    tab = rater.page.context.new_page()
+    tab.goto(rater.address + "/sign-out")
+    expect(tab.get_by_label("Rater code")).to_be_visible()
+    rater.press("Control+s")
+    expect(rater.page.locator(".desk .status")).to_contain_text("You were signed out.")
+    rater.page.get_by_role("button", name="Sign in").press("Enter")
+    rater.sign_in()
+    rater.open_task()
+    assert rater.item == item
+    expect(rater.page.get_by_label("What is it?")).to_have_value("hypogranular")

@@ -186,7 +186,7 @@ class Desk {
       this.hasDraft = false;
       this.shownAt = undefined;
       this.say(`Saved ${clockTime(answer.saved_at)}`, "saved");
-      if (this.turn.revision > 1) this.emit("revised", Date.now());
+      if (this.data.item) this.emit("revised", Date.now());
       else await this.show(answer.turn);
     } catch (error) {
       this.busy = false;
