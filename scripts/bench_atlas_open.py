@@ -3,7 +3,7 @@
 import resource
 import subprocess
 import sys
-import time
+import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -51,11 +51,7 @@ def process(code: str, path: Path) -> None:
 
 def measure(what: str, calls: list[Callable[[], object]]) -> float:
     """Median seconds of the calls; prints it with the 95th percentile."""
-    times = []
-    for call in calls:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
+    times = [timeit.timeit(call, number=1) for call in calls]
     print(f"{what}: median {np.median(times) * 1e3:.1f} ms, p95 {np.quantile(times, 0.95) * 1e3:.1f} ms")
     return float(np.median(times))
 

@@ -76,11 +76,7 @@ def write_barcodes(folder: Path, barcodes: Barcodes) -> BarcodeInfo:
 
 def read_barcodes(folder: Path, info: BarcodeInfo, n_latents: int) -> Barcodes:
     """The barcodes of an atlas; counts stay on disk until they are used. Raises ArtifactError when they do not fit."""
-    path = folder / tables.COUNTS_NAME
-    try:
-        counts = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ArtifactError(f"{path} is damaged ({error}); copy the whole folder again") from error
+    counts = tables.read_array(folder / tables.COUNTS_NAME)
     groups = tables.read_table(folder / tables.GROUPS_NAME, tables.GROUPS).to_pandas()
     barcodes = Barcodes(info.dataset, counts, groups, info.tokens, info.tau)
     check(barcodes, n_latents)

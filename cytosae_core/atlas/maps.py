@@ -18,10 +18,7 @@ class PatchMaps:
     def __init__(self, folder: Path) -> None:
         """Open `maps.npy`; raises ArtifactError unless it is float16 (n_maps, 16, 16)."""
         path = folder / tables.MAPS_NAME
-        try:
-            self._maps = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ArtifactError(f"{path} is damaged ({error}); copy the whole folder again") from error
+        self._maps = tables.read_array(path)
         if self._maps.dtype != np.float16 or self._maps.shape[1:] != SHAPE:
             raise ArtifactError(
                 f"{path} holds {self._maps.dtype} of shape {self._maps.shape}, the format says float16 "

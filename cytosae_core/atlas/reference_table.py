@@ -56,7 +56,9 @@ class ReferenceTable:
         # A file object of one's own for each call: they are not made for several threads.
         try:
             with pq.ParquetFile(self._path, metadata=self._metadata, memory_map=True) as table:
-                return table.read_row_groups(row_groups, use_threads=False)
+                rows = table.read_row_groups(row_groups, use_threads=False)
+                rows.validate(full=True)
+                return rows
         except (pa.ArrowException, OSError) as error:
             raise ArtifactError(f"{self._path} is damaged ({error}); copy the whole folder again") from error
 

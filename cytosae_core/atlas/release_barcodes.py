@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cytosae_core.atlas import tables
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.errors import ReleaseError
 from cytosae_core.images.sources import HEHR_GROUPS
@@ -26,12 +27,9 @@ def read_patient_counts(path: Path, n_latents: int, names: Sequence[str], patien
     """Barcodes from the published counts; `names` are the patients of the rows, `patients` says what they have.
 
     Raises ReleaseError, naming the first bad row, when shape, names or numbers of images do not fit, or the values
-    are no counts divided by `n_latents`.
+    are no counts divided by `n_latents`; ArtifactError when the file cannot be read.
     """
-    try:
-        stored = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise ReleaseError(f"{path} cannot be read ({error}); download it again") from error
+    stored = tables.read_array(path)
     if stored.shape != (len(names), n_latents) or not np.issubdtype(stored.dtype, np.floating):
         raise ReleaseError(
             f"{path} holds {stored.dtype} of shape {stored.shape}, {len(names)} patients and {n_latents} latents "

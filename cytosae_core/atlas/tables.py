@@ -1,7 +1,11 @@
 """The parquet tables of an atlas: their columns, and readers that refuse anything else."""
 
 from pathlib import Path
+from tokenize import TokenError
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -54,13 +58,12 @@ def open_table(path: Path, schema: pa.Schema) -> pq.ParquetFile:
     """The parquet file at `path`, its pages unread; raises ArtifactError unless it has exactly `schema`'s columns."""
     try:
         table = pq.ParquetFile(path, memory_map=True)
-    except (pa.ArrowException, OSError) as error:
+        found = table.schema_arrow.remove_metadata()
+        found_words = _words(found)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path} is not a readable parquet file ({error}); copy the whole folder again") from error
-    found = table.schema_arrow
-    if not found.remove_metadata().equals(schema):
-        raise ArtifactError(
-            f"{path} has columns {_words(found)}, the format says {_words(schema)}; make the atlas anew"
-        )
+    if not found.equals(schema):
+        raise ArtifactError(f"{path} has columns {found_words}, the format says {_words(schema)}; make the atlas anew")
     return table
 
 
@@ -68,11 +71,22 @@ def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
     """All rows, of all or some columns; raises ArtifactError when the table is damaged or has other columns."""
     table = open_table(path, schema)
     try:
-        return table.read(columns=columns)
+        rows = table.read(columns=columns)
+        rows.validate(full=True)
+        return rows
     except (pa.ArrowException, OSError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); copy the whole folder again") from error
     finally:
         table.close()
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """The array of a `.npy` file, left on disk; raises ArtifactError when it is damaged or holds Python objects."""
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:  # numpy reads the header as Python text
+        raise ArtifactError(f"{path} is damaged ({error}); copy the whole folder again") from error
+    return array
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -213,6 +213,26 @@ def test_a_link_out_of_the_folder_is_refused(tiny_copy, tmp_path):
         LatentAtlas.open(tiny_copy)
 
 
+@pytest.mark.parametrize("name", ["latents.parquet", "references.parquet", "images.parquet", "barcodes/groups.parquet"])
+def test_damage_that_keeps_the_size_ends_in_an_error_of_ours_or_in_nothing(tiny_copy, name):
+    rng = np.random.default_rng(0)
+    path = tiny_copy / name
+    content = path.read_bytes()
+    n_refused = 0
+    for _ in range(40):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), 8):
+            damaged[place] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            atlas = LatentAtlas.open(tiny_copy)
+            atlas.references(5)
+            atlas.barcodes()
+        except ArtifactError:
+            n_refused += 1
+    assert n_refused > 20
+
+
 def test_an_atlas_can_be_asked_from_several_threads_at_once(tiny):
     expected = {latent: tiny.references(latent)["image_id"].tolist() for latent in range(0, 120, 3)}
     wrong: list[int] = []

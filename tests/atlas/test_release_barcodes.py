@@ -10,7 +10,7 @@ import pytest
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.release import import_release
 from cytosae_core.atlas.release_options import ReleaseImport
-from cytosae_core.errors import ConfigError, ReleaseError
+from cytosae_core.errors import ArtifactError, ConfigError, ReleaseError
 from tests.atlas.published import make_release, write_tables
 
 
@@ -100,7 +100,7 @@ def test_wrong_patient_counts_are_refused_with_the_first_bad_row(hehr, tmp_path)
         with pytest.raises(ReleaseError, match=message):
             _import(hehr, tmp_path, **_hehr_options(tmp_path))
     (tmp_path / "counts.npy").write_bytes(b"\x93NUMPY")
-    with pytest.raises(ReleaseError, match=r"counts\.npy cannot be read"):
+    with pytest.raises(ArtifactError, match=r"counts\.npy is damaged"):
         _import(hehr, tmp_path, **_hehr_options(tmp_path))
 
 
