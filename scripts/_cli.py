@@ -14,11 +14,13 @@ Config = TypeVar("Config")
 
 
 def run(main: Callable[[Config], None], config: type[Config]) -> None:
-    """Parse the command line into `config` and call `main`; a known error becomes one line and exit status 1."""
+    """Parse the command line into `config` and call `main`; a known error, and Ctrl-C, become one line."""
     try:
         main(tyro.cli(config, description=sys.modules["__main__"].__doc__))
     except CytosaeError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; nothing is left half-made, and the same command goes on where this one stopped")
 
 
 def bar(label: str) -> Progress:
