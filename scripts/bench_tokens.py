@@ -37,7 +37,7 @@ def main(config: Config) -> None:
     if find_spec("openvino") is None:
         print("OpenVINO is not installed (pip install openvino): its rows are missing.")
     table = bench(backbone, list_images(config.dataset, config.root), config, bar("rounds"))
-    print(table.round({"images_per_s": 2, "share_of_bare": 3}).to_string())
+    print(table.round({"images_per_s": 2, "share": 3, "images_per_cpu_s": 2, "cpu_share": 3}).to_string())
     stages = table.loc[
         [name for name in table.index if name.endswith("alone") or name == table.index[0]], "images_per_s"
     ]

@@ -1,16 +1,16 @@
 """How fast cells become tokens, and what holds it up: medians over interleaved rounds, in images a second.
 
-Every round measures every variant once, so that whatever else loads the machine falls on all of them alike; shares
-are computed round by round.
+Every round measures every variant once, each right after the bare pass, so that whatever else loads the machine falls
+on both alike; shares are computed pair by pair.
 """
 
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,8 +30,19 @@ from cytosae_core.images.sources import folder_source
 from cytosae_core.images.table import ImageTable, scan
 from cytosae_core.progress import Progress, silent
 
-Measure = Callable[[], float]
-"""Runs once and gives images a second."""
+Work = Callable[[], object]
+"""Takes `n_images` images through what is measured, once."""
+
+
+_OTHER_PRECISIONS: dict[Precision, tuple[Precision, ...]] = {
+    "float32": ("bfloat16",),
+    "float16": ("bfloat16", "float32"),
+}
+
+
+class _Rate(NamedTuple):
+    per_second: float
+    per_cpu_second: float
 
 
 @dataclass(frozen=True)
@@ -68,123 +79,107 @@ def as_tiff(table: ImageTable, folder: Path) -> ImageTable:
 
 
 def bench(backbone: Backbone, table: ImageTable, config: BenchConfig, progress: Progress = silent) -> pd.DataFrame:
-    """One row a variant: `images_per_s` (median), `share_of_bare` (median over rounds) and what it is.
+    """One row a variant, medians over rounds; the bare pass is measured again right before each of the others.
 
-    `table` holds at least `config.n_images` images. Bare variants are the forward pass alone; extractions decode,
-    compute, write and publish; the last rows are the other stages alone, which show the bottleneck.
+    `images_per_s` by the clock, `images_per_cpu_s` by the processor time of this process, which other people's load
+    does not slow, and both as shares of the bare pass. `table` holds at least `config.n_images` images. Bare variants
+    are the forward pass alone; extractions decode, compute, write and publish; the rows named "alone" are the other
+    stages.
     """
     first = table.where(np.arange(table.n_images) < config.n_images)
     with tempfile.TemporaryDirectory() as folder:
-        measures = _measures(backbone, first, config, Path(folder))
-        for measure in measures.values():
-            measure()  # warm up: caches, compilers, allocators
-        rounds: list[dict[str, float]] = []
+        works = _works(backbone, first, config, Path(folder))
+        baseline = next(iter(works))
+        for work in works.values():
+            work()  # caches, compilers, allocators
+        rows: list[dict[str, str | float]] = []
         for n_done in range(config.n_rounds):
             progress(n_done, config.n_rounds)
-            rounds.append({name: measure() for name, measure in measures.items()})
+            rows += [_row(name, work, works[baseline], config.n_images) for name, work in works.items()]
         progress(config.n_rounds, config.n_rounds)
-    return pd.DataFrame([_summary(name, rounds, _baseline(backbone)) for name in measures]).set_index("variant")
+    return pd.DataFrame(rows).groupby("variant", sort=False).median()
 
 
-def _summary(name: str, rounds: list[dict[str, float]], baseline: str) -> dict[str, str | float]:
+def _row(name: str, work: Work, bare: Work, n_images: int) -> dict[str, str | float]:
+    reference, rate = _measured(bare, n_images), _measured(work, n_images)
     return {
         "variant": name,
-        "images_per_s": statistics.median(rates[name] for rates in rounds),
-        "share_of_bare": statistics.median(rates[name] / rates[baseline] for rates in rounds),
+        "images_per_s": rate.per_second,
+        "share": rate.per_second / reference.per_second,
+        "images_per_cpu_s": rate.per_cpu_second,
+        "cpu_share": rate.per_cpu_second / reference.per_cpu_second,
     }
 
 
-def _baseline(backbone: Backbone) -> str:
-    return f"bare, torch, {resolve_precision('auto', backbone.device)}"
+def _measured(work: Work, n_images: int) -> _Rate:
+    start, cpu_start = time.perf_counter(), time.process_time()
+    work()
+    return _Rate(n_images / (time.perf_counter() - start), n_images / max(time.process_time() - cpu_start, 1e-9))
 
 
-def _measures(backbone: Backbone, table: ImageTable, config: BenchConfig, folder: Path) -> dict[str, Measure]:
+def _works(backbone: Backbone, table: ImageTable, config: BenchConfig, folder: Path) -> dict[str, Work]:
+    """What is measured, by name; the first one is the bare pass that the others are compared with."""
     default = resolve_precision("auto", backbone.device)
-    precisions: list[Precision] = (
-        ["float32", "bfloat16"] if default == "float32" else ["float16", "bfloat16", "float32"]
-    )
-    measures = {f"bare, torch, {p}": _bare(backbone, config, "torch", p) for p in precisions}
+    kinds = {"images": table}
+    if str(table.frame["path"].iat[0]).endswith(".jpg"):
+        kinds = {"JPEG": table, "TIFF": as_tiff(table, folder / "tiff")}
+    works: dict[str, Work] = {f"bare, torch, {default}": _bare(backbone, config, "torch", default)}
+    for kind, images in kinds.items():
+        works[f"extraction from {kind}, torch, {default}"] = _extraction(backbone, images, config, folder)
+    for other in _OTHER_PRECISIONS[default]:
+        works[f"bare, torch, {other}"] = _bare(backbone, config, "torch", other)
     if config.with_compiled:
-        measures[f"bare, compile, {default}"] = _bare(backbone, config, "compile", default)
-    tiff = as_tiff(table, folder / "tiff")
-    kinds = {"JPEG": table, "TIFF": tiff} if str(table.frame["path"].iat[0]).endswith(".jpg") else {"as it is": table}
-    for kind, images in kinds.items():
-        measures[f"extraction from {kind}, torch, {default}"] = _extraction(backbone, images, config, folder)
+        works[f"bare, compile, {default}"] = _bare(backbone, config, "compile", default)
     if backbone.device.type == "cpu" and find_spec("openvino") is not None:
-        measures["bare, openvino, float32"] = _bare(backbone, config, "openvino", "float32")
-        measures["stream, openvino, float32"] = _stream(backbone, table, config, "openvino")
+        works["bare, openvino, float32"] = _bare(backbone, config, "openvino", "float32")
+        works["stream, openvino, float32"] = _stream(backbone, table, config, "openvino")
     for kind, images in kinds.items():
-        measures[f"decoding {kind} alone"] = _decoding(backbone, images, config)
-    return measures | {"writing shards alone": _writing(backbone, config, folder)}
+        works[f"decoding {kind} alone"] = _decoding(backbone, images, config)
+    return works | {"writing shards alone": _writing(backbone, config, folder)}
 
 
-def _bare(backbone: Backbone, config: BenchConfig, runtime: Runtime, precision: Precision) -> Measure:
+def _bare(backbone: Backbone, config: BenchConfig, runtime: Runtime, precision: Precision) -> Work:
     forward = make_forward(backbone, [config.block], runtime, precision)
     size = backbone.image_size
     images = torch.randn(config.batch_size, 3, size, size, device=backbone.device)
 
-    def measure() -> float:
-        _wait(backbone)
-        start = time.perf_counter()
+    def work() -> None:
         for _ in range(config.n_images // config.batch_size):
             forward(images)
-        _wait(backbone)
-        return config.n_images / (time.perf_counter() - start)
+        if backbone.device.type == "cuda":
+            torch.cuda.synchronize(backbone.device)
 
-    return measure
-
-
-def _wait(backbone: Backbone) -> None:
-    if backbone.device.type == "cuda":
-        torch.cuda.synchronize(backbone.device)
+    return work
 
 
-def _config(config: BenchConfig, runtime: Runtime) -> ExtractConfig:
+def _extract_config(config: BenchConfig, runtime: Runtime) -> ExtractConfig:
     return ExtractConfig((config.block,), config.batch_size, runtime=runtime, shard_images=4 * config.batch_size)
 
 
-def _extraction(backbone: Backbone, table: ImageTable, config: BenchConfig, folder: Path) -> Measure:
-    def measure() -> float:
+def _extraction(backbone: Backbone, table: ImageTable, config: BenchConfig, folder: Path) -> Work:
+    def work() -> None:
         with tempfile.TemporaryDirectory(dir=folder) as output:
-            start = time.perf_counter()
-            extract(backbone, table, Path(output) / "tokens", _config(config, "torch"))
-            return table.n_images / (time.perf_counter() - start)
+            extract(backbone, table, Path(output) / "tokens", _extract_config(config, "torch"))
 
-    return measure
+    return work
 
 
-def _stream(backbone: Backbone, table: ImageTable, config: BenchConfig, runtime: Runtime) -> Measure:
-    """From the first batch out of the stream to the last but one in: converting the model is not part of it."""
-    rows = [range(start, start + config.batch_size) for start in range(0, config.n_images, config.batch_size)]
-
-    def measure() -> float:
-        stream = forward_batches(backbone, table, _config(config, runtime), rows)
-        next(stream)
-        start = time.perf_counter()
-        n_images = sum(len(batch.positions) for batch in stream) - config.batch_size
-        return n_images / (time.perf_counter() - start)
-
-    return measure
+def _rows(config: BenchConfig) -> list[range]:
+    return [range(start, start + config.batch_size) for start in range(0, config.n_images, config.batch_size)]
 
 
-def _decoding(backbone: Backbone, table: ImageTable, config: BenchConfig) -> Measure:
-    rows = [range(start, start + config.batch_size) for start in range(0, config.n_images, config.batch_size)]
-
-    def measure() -> float:
-        start = time.perf_counter()
-        batches = decoded_batches(rows, lambda row: Path(str(table.frame["path"].iat[row])), backbone.image_size)
-        n_images = sum(len(batch.positions) for batch in batches)
-        return n_images / (time.perf_counter() - start)
-
-    return measure
+def _stream(backbone: Backbone, table: ImageTable, config: BenchConfig, runtime: Runtime) -> Work:
+    """Decoding and forward pass together; converting the model, which happens once a run, is not part of it."""
+    forward = make_forward(backbone, [config.block], runtime)
+    settings = _extract_config(config, runtime)
+    return lambda: [None for _ in forward_batches(backbone, table, settings, _rows(config), forward)]
 
 
-def _writing(backbone: Backbone, config: BenchConfig, folder: Path) -> Measure:
+def _decoding(backbone: Backbone, table: ImageTable, config: BenchConfig) -> Work:
+    paths = [Path(str(path)) for path in table.frame["path"]]
+    return lambda: [None for _ in decoded_batches(_rows(config), paths.__getitem__, backbone.image_size)]
+
+
+def _writing(backbone: Backbone, config: BenchConfig, folder: Path) -> Work:
     tokens = np.ones((config.n_images, backbone.n_tokens, backbone.d_model), np.float16)
-
-    def measure() -> float:
-        start = time.perf_counter()
-        write_shard(folder, folder, 0, {config.block: tokens}, list(range(config.n_images)), [])
-        return config.n_images / (time.perf_counter() - start)
-
-    return measure
+    return lambda: write_shard(folder, folder, 0, {config.block: tokens}, list(range(config.n_images)), [])

@@ -41,8 +41,10 @@ class ExtractConfig(StreamConfig):
 
 
 def make_plan(backbone: Backbone, table: ImageTable, config: ExtractConfig) -> dict[str, Any]:
-    """Everything that decides the bytes of the shards, as a JSON document."""
-    runtime = resolve_runtime(config.runtime, backbone.device)
+    """Everything that decides the bytes of the shards, as a JSON document; ConfigError where there is no image."""
+    if table.n_images == 0:
+        raise ConfigError("the table holds no images; choose others, or check the filter that left none")
+    runtime = resolve_runtime(config.runtime, backbone.device, config.precision)
     libraries = (*LIBRARIES, "openvino") if runtime == "openvino" else LIBRARIES
     return {
         "format": FORMAT,

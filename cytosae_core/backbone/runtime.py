@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from cytosae_core.backbone.tokens import Precision, ResidualStream, autocast
+from cytosae_core.backbone.tokens import Precision, ResidualStream, autocast, resolve_precision
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ConfigError
 
@@ -23,15 +23,16 @@ Forward = Callable[[Tensor], tuple[Tensor, ...]]
 """Normalised images (n, 3, size, size) on the backbone's device -> tokens (n, n_tokens, d) a block."""
 
 
-def resolve_runtime(runtime: Runtime, device: torch.device) -> Runtime:
-    """What "auto" means on this machine; ConfigError for OpenVINO where it is missing or on a GPU."""
-    has_openvino = device.type == "cpu" and find_spec("openvino") is not None
+def resolve_runtime(runtime: Runtime, device: torch.device, precision: Precision = "auto") -> Runtime:
+    """What "auto" means on this machine; ConfigError where OpenVINO is missing or cannot do what is asked."""
+    is_float32 = resolve_precision(precision, device) == "float32"
+    has_openvino = device.type == "cpu" and is_float32 and find_spec("openvino") is not None
     if runtime == "auto":
         return "openvino" if has_openvino else "torch"
     if runtime == "openvino" and not has_openvino:
         raise ConfigError(
-            f"runtime 'openvino' on {device.type}: it needs the package openvino (pip install openvino) and a CPU;"
-            " or use runtime 'torch'"
+            f"runtime 'openvino' on {device.type} in precision {precision!r}: it needs the package openvino"
+            " (pip install openvino), a CPU and float32; or use runtime 'torch'"
         )
     return runtime
 
@@ -41,7 +42,7 @@ def make_forward(
 ) -> Forward:
     """A forward pass without gradients; compiling happens here or at its first call, and takes up to a minute."""
     stream = ResidualStream(backbone, blocks).eval()
-    chosen = resolve_runtime(runtime, backbone.device)
+    chosen = resolve_runtime(runtime, backbone.device, precision)
     if chosen == "openvino":
         return _openvino(backbone, stream)
     module = torch.compile(stream) if chosen == "compile" else stream

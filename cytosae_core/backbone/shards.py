@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytosae_core.backbone.decode import Skipped
+from cytosae_core.errors import ArtifactError
 
 STORE = "store"
 """Name of the folder that becomes the store, inside the folder of an unfinished extraction."""
@@ -46,18 +47,28 @@ class ShardRecord(NamedTuple):
 
 
 def write_whole(folder: Path, name: str, *parts: bytes | memoryview) -> FileRecord:
-    """Write a file under a temporary name, force it to the disk, then rename it: it is whole, or it is not there."""
+    """Write a file under a temporary name, force it to the disk, then rename it: it is whole, or it is not there.
+
+    Raises ArtifactError where it cannot be written.
+    """
     digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
     temporary = folder / f".{name}.{os.getpid()}.tmp"
-    with temporary.open("wb") as file:
-        for part in parts:
-            file.write(part)
-            digest.update(part)
-        file.flush()
-        os.fsync(file.fileno())
-    size = temporary.stat().st_size
-    temporary.replace(folder / name)
-    sync_folder(folder)
+    try:
+        with temporary.open("wb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        size = temporary.stat().st_size
+        temporary.replace(folder / name)
+        sync_folder(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ArtifactError(
+            f"{folder / name} cannot be written ({error.strerror}); make room or check the rights, and run the same"
+            " command again: what is finished is kept"
+        ) from error
     return FileRecord(name, size, digest.hexdigest())
 
 

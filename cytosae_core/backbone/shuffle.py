@@ -5,8 +5,9 @@ all over the data set, and its tokens leave it in a random order. The sequence o
 epoch, so that any batch can be found again without reading what comes before its pool.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,30 @@ def shuffled_batches(
     n_taken = shape[0] - 1 if config.patches_only else shape[0]
     pools = _pools(mine, config.pool_bytes // (2 * n_taken * shape[1]))
     return _rebatch(_permuted(pools, read_shard, (n_taken, shape[1]), config, place, start * config.batch_size), config)
+
+
+def shuffled_stream(images: Iterable[Tokens], config: ShuffleConfig, epoch: int = 0) -> Iterator[Tokens]:
+    """The tokens of a stream, each once, shuffled within pools: batches (config.batch_size, d_model), the last smaller.
+
+    `images` gives arrays (n, n_tokens, d_model), best in a shuffled order, as `stream_tokens` does with a seed. A pool
+    closes with the array that fills it; `config.chunk_images` is not used.
+    """
+    return _rebatch(_pooled(images, config, epoch), config)
+
+
+def _pooled(
+    images: Iterable[Tokens], config: ShuffleConfig, epoch: int
+) -> Iterator[tuple[Tokens, npt.NDArray[np.int64]]]:
+    taken = PATCHES if config.patches_only else slice(None)
+    parts = (tokens[:, taken].reshape(-1, tokens.shape[-1]) for tokens in images)
+    for pool_index in count():
+        pool: list[Tokens] = []
+        while sum(part.nbytes for part in pool) < config.pool_bytes and (part := next(parts, None)) is not None:
+            pool.append(part)
+        if not pool:
+            return
+        tokens = np.concatenate(pool)
+        yield tokens, np.random.default_rng([config.seed, epoch, pool_index]).permutation(len(tokens))
 
 
 def _pools(chunks: Sequence[Chunk], max_images: int) -> list[list[Chunk]]:

@@ -82,12 +82,16 @@ def _order(n_images: int, seed: int | None, epoch: int) -> npt.NDArray[np.int64]
 
 
 def forward_batches(
-    backbone: Backbone, table: ImageTable, config: StreamConfig, batches: Iterable[Sequence[int]]
-) -> Iterator[TokenBatch]:
-    """Tokens of these batches of table rows, in their order; decoding, model and copying overlap."""
+    backbone: Backbone, table: ImageTable, config: StreamConfig, batches: Iterable[Sequence[int]],
+    forward: Forward | None = None,
+) -> Iterator[TokenBatch]:  # fmt: skip
+    """Tokens of these batches of table rows, in their order; decoding, model and copying overlap.
+
+    `forward` stands in for the one that the config asks for, where it was made before.
+    """
     paths = table.frame["path"]
     blocks = check_blocks(config.blocks, backbone.n_blocks)
-    forward = make_forward(backbone, blocks, config.runtime, config.precision)
+    forward = forward or make_forward(backbone, blocks, config.runtime, config.precision)
     decoded = decoded_batches(batches, lambda row: Path(str(paths.iat[row])), backbone.image_size, config.n_workers)
     previous: _Launched | None = None
     for batch in decoded:  # one batch is in flight on the device while the one before it is checked and used

@@ -9,11 +9,11 @@ from cytosae_core.errors import ConfigError
 def test_every_stage_is_measured_beside_the_bare_pass(toy_backbone, make_table):
     config = BenchConfig(n_images=6, batch_size=2, n_rounds=2, block=2, with_compiled=False)
     table = bench(toy_backbone, make_table(8), config)
-    assert table.loc["bare, torch, float32", "share_of_bare"] == 1
-    assert {"bare, torch, bfloat16", "extraction from as it is, torch, float32", "writing shards alone"} <= set(
+    assert table.index[0] == "bare, torch, float32"
+    assert {"bare, torch, bfloat16", "extraction from images, torch, float32", "writing shards alone"} <= set(
         table.index
     )
-    assert (table["images_per_s"] > 0).all()
+    assert (table > 0).all(axis=None)
 
 
 def test_tiff_copies_hold_the_same_images(make_table, tmp_path):

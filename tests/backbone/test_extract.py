@@ -1,9 +1,12 @@
 """Extraction: every image once, equal bytes after any interruption, unreadable images told."""
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -259,6 +262,30 @@ def test_decoding_runs_only_a_few_batches_ahead(tmp_path):
     assert first.positions == []
     assert "no such file" in first.skipped[0].reason
     assert len(asked) == N_AHEAD + 1
+
+
+def test_a_table_without_images_is_refused(toy_backbone, make_table, tmp_path):
+    with pytest.raises(ConfigError, match="the table holds no images"):
+        extract(toy_backbone, make_table(2).where(np.zeros(2, dtype=bool)), tmp_path / "tokens", CONFIG)
+
+
+def test_a_full_disk_is_told_and_what_is_finished_stays(toy_backbone, make_table, tmp_path, monkeypatch):
+    table = make_table(13)
+    plain = os.fsync
+
+    def full(descriptor):
+        if "shard-00001" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ArtifactError, match=r"cannot be written \(No space left on device\).*what is finished is kept"):
+        extract(toy_backbone, table, tmp_path / "tokens", CONFIG)
+    monkeypatch.undo()
+    done = []
+    extract(toy_backbone, table, tmp_path / "tokens", CONFIG, progress=lambda n, total: done.append(total))
+    assert done[-1] == 8
+    assert not list((tmp_path / "tokens").glob(".*"))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cytosae_core.backbone.extract import extract
 from cytosae_core.backbone.plan import ExtractConfig
-from cytosae_core.backbone.shuffle import Chunk, ShuffleConfig, shuffled_batches
+from cytosae_core.backbone.shuffle import Chunk, ShuffleConfig, shuffled_batches, shuffled_stream
 from cytosae_core.backbone.store import TokenStore
 from cytosae_core.errors import ArtifactError, ChecksumError, ConfigError, FormatVersionError
 
@@ -84,6 +84,22 @@ def test_an_epoch_goes_on_at_any_batch(counts, batch_size, pool_bytes, start):
     arguments = (cut(counts, 2), shards.__getitem__, (3, 2), ShuffleConfig(batch_size, 7, pool_bytes), (0, 0, 1))
     whole = [numbers_of(batch) for batch in shuffled_batches(*arguments)]
     assert [numbers_of(batch) for batch in shuffled_batches(*arguments, start)] == whole[start:]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 9), min_size=1, max_size=6),
+    batch_size=st.integers(1, 40),
+    pool_bytes=st.integers(1, 300),
+    patches_only=st.booleans(),
+    epoch=st.integers(0, 3),
+)
+def test_a_shuffled_stream_gives_every_token_exactly_once(counts, batch_size, pool_bytes, patches_only, epoch):
+    config = ShuffleConfig(batch_size, 5, pool_bytes, patches_only=patches_only)
+    batches = list(shuffled_stream(numbered_shards(counts, 3), config, epoch))
+    assert all(len(batch) == batch_size for batch in batches[:-1])
+    seen = sorted(number for batch in batches for number in numbers_of(batch))
+    assert seen == [n for n in range(sum(counts) * 3) if not (patches_only and n % 3 == 0)]
 
 
 def test_what_lies_before_the_start_is_not_read():

@@ -96,6 +96,7 @@ def test_openvino_is_the_default_on_a_cpu_that_has_it_and_only_there(monkeypatch
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
     monkeypatch.setattr("cytosae_core.backbone.runtime.find_spec", lambda name: object())
     assert (resolve_runtime("auto", cpu), resolve_runtime("auto", gpu)) == ("openvino", "torch")
+    assert resolve_runtime("auto", cpu, "bfloat16") == "torch"
     monkeypatch.setattr("cytosae_core.backbone.runtime.find_spec", lambda name: None)
     assert resolve_runtime("auto", cpu) == "torch"
     with pytest.raises(ConfigError, match="pip install openvino"):
