@@ -88,7 +88,7 @@ def _presentation(shown: Presentation, draft: Answers | None) -> Payload:
 
 def _groups(opened: OpenStudy, item: Item) -> list[Payload]:
     names = dict.fromkeys(picture.dataset for picture in item.pictures)
-    scale = max((opened.atlas.map(picture.map_index).max() for picture in _mapped(item)), default=0.0)
+    scale = _map_scale(opened, item)
     return [
         {
             "title": TITLES.get(name, name),
@@ -99,8 +99,9 @@ def _groups(opened: OpenStudy, item: Item) -> list[Payload]:
     ]
 
 
-def _mapped(item: Item) -> list[Picture]:
-    return [picture for picture in item.pictures if picture.map_index is not None]
+def _map_scale(opened: OpenStudy, item: Item) -> float:
+    indices = [picture.map_index for picture in item.pictures if picture.map_index is not None]
+    return max((float(opened.atlas.map(index).max()) for index in indices), default=0.0)
 
 
 def _frame(opened: OpenStudy, picture: Picture, scale: float) -> Payload:

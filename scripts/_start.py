@@ -14,6 +14,7 @@ from cytosae_core.annotation.raters import new_access_code
 from cytosae_core.annotation.repository import Repository
 from cytosae_core.annotation.study_builder import StudyConfig, build_study, write_study
 from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.atlas.release_options import ReleaseImport
 
 ATLASES = Path("artifacts") / "atlases"
 STUDIES = Path("artifacts") / "studies"
@@ -51,7 +52,7 @@ def atlas_of_release(tables: Path, images: Mapping[str, Path], file_lists: Mappi
     ]
     path = ROOT / ATLASES / f"release-{digest_of(places)[:12]}"
     if not path.exists():
-        from cytosae_core.atlas.release import ReleaseImport, import_release  # imports torch, needed only here
+        from cytosae_core.atlas.release import import_release  # imports torch, needed only here
 
         path.parent.mkdir(parents=True, exist_ok=True)
         print("atlas   importing the published tables; display pictures are made once", flush=True)
