@@ -115,7 +115,7 @@ def _launch(backbone: Backbone, forward: Forward, batch: DecodedBatch) -> _Launc
         return _Launched(batch, [], [], None)
     outputs = forward(normalise_batch(batch.pixels, backbone))
     tokens = [_to_host(output.half()) for output in outputs]
-    peaks = [_to_host(output.abs().amax(dim=(1, 2))) for output in outputs]
+    peaks = [_to_host(output.abs().amax(dim=(1, 2))) for output in outputs]  # NaN where there is a NaN
     is_copied = torch.cuda.Event() if outputs[0].is_cuda else None  # type: ignore[no-untyped-call]
     if is_copied is not None:
         is_copied.record()

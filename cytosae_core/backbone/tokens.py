@@ -68,10 +68,11 @@ def normalise_batch(rgb: npt.NDArray[np.uint8], backbone: Backbone) -> Tensor:
     pixels = torch.from_numpy(rgb)
     if backbone.device.type == "cuda":
         pixels = pixels.pin_memory()
-    scaled = pixels.to(backbone.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+    # planes first, while a value is one byte: all that follows runs over contiguous memory, in place
+    planes = pixels.to(backbone.device, non_blocking=True).permute(0, 3, 1, 2).contiguous()  # (n, 3, size, size)
     mean = torch.tensor(backbone.mean, device=backbone.device).view(1, 3, 1, 1)
     std = torch.tensor(backbone.std, device=backbone.device).view(1, 3, 1, 1)
-    return ((scaled - mean) / std).contiguous()  # (n, 3, size, size)
+    return planes.float().div_(255).sub_(mean).div_(std)
 
 
 @torch.inference_mode()
