@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     DateTime,
     Dialect,
     ForeignKey,
@@ -175,12 +176,15 @@ class PresentationRow(Base):
     item_id: Mapped[str] = mapped_column(String(200))
     stage_id: Mapped[str] = mapped_column(String(200))
     revision: Mapped[int]
+    number: Mapped[int]
+    """Place among all that the rater was ever shown, from 1: unlike a clock it never steps back."""
     pictures_digest: Mapped[str] = mapped_column(String(64))
     app_version: Mapped[str] = mapped_column(String(200))
     shown_at: Mapped[datetime] = mapped_column(UtcDateTime)
     __table_args__ = (
         ForeignKeyConstraint(["study_id", "item_id"], ["items.study_id", "items.item_id"]),
-        Index(None, "rater_id", "item_id", "stage_id", "shown_at"),
+        UniqueConstraint("rater_id", "number"),
+        Index(None, "rater_id", "item_id", "stage_id", "number"),
     )
 
 
@@ -216,5 +220,10 @@ class DraftRow(Base):
     item_id: Mapped[str] = mapped_column(String(200), primary_key=True)
     stage_id: Mapped[str] = mapped_column(String(200), primary_key=True)
     answers: Mapped[Answers] = mapped_column(CanonicalJson)
+    number: Mapped[int]
+    """Of the presentation in which it was written."""
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    """Place among the drafts of that presentation, as the browser counts them."""
+    overlay_used: Mapped[bool]
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     __table_args__ = (ForeignKeyConstraint(["study_id", "item_id"], ["items.study_id", "items.item_id"]),)

@@ -1,5 +1,6 @@
 """The one object through which studies, raters and judgements are read and written."""
 
+from cytosae_core.annotation.drafts import Drafts
 from cytosae_core.annotation.presenting import Presenting
 from cytosae_core.annotation.raters import Raters
 from cytosae_core.annotation.records import Judged, Presentation, Progress, Receipt, Session, StudySummary, Turn
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 
-class Repository(Studies, Raters, SignIn, Turns, Presenting, Submit, Results):
+class Repository(Studies, Raters, SignIn, Turns, Presenting, Drafts, Submit, Results):
     """Every query of the annotation database, named in the words of the domain.
 
     Made from an engine of `database.open_engine`; safe to share between threads. Each method is one transaction (a

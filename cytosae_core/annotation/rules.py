@@ -45,6 +45,35 @@ class Latest(NamedTuple):
     submitted_at: datetime
 
 
+class Shown(NamedTuple):
+    """What was shown under a nonce."""
+
+    nonce: str
+    rater_id: str
+    study_id: str
+    item_id: str
+    stage_id: str
+    revision: int
+    number: int
+    pictures_digest: str
+    app_version: str
+    shown_at: datetime
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The columns that name what is judged by whom."""
+        return {name: getattr(self, name) for name in ("rater_id", "study_id", "item_id", "stage_id")}
+
+
+def presentation(connection: Connection, rater_id: str, nonce: str) -> Shown:
+    """What the rater was shown under the nonce; raises SubmitRefusedError when that is nothing."""
+    columns = [PresentationRow.__table__.c[name] for name in Shown._fields]
+    row = connection.execute(select(*columns).filter_by(nonce=nonce, rater_id=rater_id)).one_or_none()
+    if row is None:
+        raise SubmitRefusedError(f"nothing was shown to you under {nonce!r}; reload the page and judge what it shows")
+    return Shown(*row)
+
+
 def latest_judgement(
     connection: Connection, rater_id: str, study_id: str, item_id: str, stage_id: str
 ) -> Latest | None:

@@ -5,12 +5,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
-from cytosae_core.annotation.models import DraftRow, JudgementRow, PresentationRow
+from cytosae_core.annotation.models import DraftRow, JudgementRow
 from cytosae_core.annotation.protocol import check_answers
 from cytosae_core.annotation.records import Receipt
-from cytosae_core.annotation.rules import Showing, check_text, latest_judgement, refuse_if_closed
+from cytosae_core.annotation.rules import (
+    Showing,
+    Shown,
+    check_text,
+    latest_judgement,
+    presentation,
+    refuse_if_closed,
+)
 from cytosae_core.annotation.store import Store, hold_rater
 from cytosae_core.errors import SubmitRefusedError
 
@@ -24,6 +31,7 @@ class Submit(Store):
     def submit(self, rater_id: str, nonce: str, answers: Mapping[str, Any], *, overlay_used: bool = False) -> Receipt:
         """Store the judgement of what was shown under `nonce`; its draft is deleted in the same transaction.
 
+        The overlay was used if `overlay_used` or a draft of this judgement says so.
         The receipt is read back from the database after the commit. Submitting a nonce again stores nothing and gives
         the first receipt with `is_new` False, whatever the answers. Raises AnswerError for answers that do not fit
         the questions; SubmitRefusedError when the item was judged meanwhile from elsewhere, is not the rater's turn,
@@ -31,14 +39,14 @@ class Submit(Store):
         """
         with self._writing() as connection:
             hold_rater(connection, rater_id)
-            shown = _shown(connection, rater_id, nonce)
+            shown = presentation(connection, rater_id, nonce)
             known = select(JudgementRow.nonce).where(JudgementRow.nonce == nonce)
             is_new = connection.scalar(known) is None
             if is_new:
                 self._store(connection, shown, answers, overlay_used)
         return self._receipt(nonce, is_new)
 
-    def _store(self, connection: Connection, shown: "_Shown", answers: Mapping[str, Any], overlay_used: bool) -> None:
+    def _store(self, connection: Connection, shown: Shown, answers: Mapping[str, Any], overlay_used: bool) -> None:
         study = self.load_study(shown.study_id)
         task = study.task(study.item(shown.item_id).task_id)
         stage = task.stage(shown.stage_id)
@@ -49,10 +57,10 @@ class Submit(Store):
         _refuse_if_too_fast(shown.shown_at, now)
         check_text(answers)
         row = {
-            **{name: getattr(shown, name) for name in _COPIED},
+            **{name: value for name, value in shown._asdict().items() if name != "number"},
             "judgement_id": uuid4().hex,
             "answers": check_answers(stage, answers),
-            "overlay_used": overlay_used,
+            "overlay_used": overlay_used or _drafted_overlay(connection, showing.key),
             "submitted_at": now,
         }
         connection.execute(insert(JudgementRow), row)
@@ -65,26 +73,8 @@ class Submit(Store):
         return Receipt(row.judgement_id, row.submitted_at, row.revision, is_new)
 
 
-_COPIED = (
-    "nonce",
-    "rater_id",
-    "study_id",
-    "item_id",
-    "stage_id",
-    "revision",
-    "pictures_digest",
-    "app_version",
-    "shown_at",
-)
-_Shown = Row[*tuple[Any, ...]]
-
-
-def _shown(connection: Connection, rater_id: str, nonce: str) -> _Shown:
-    columns = [PresentationRow.__table__.c[name] for name in _COPIED]
-    row = connection.execute(select(*columns).filter_by(nonce=nonce, rater_id=rater_id)).one_or_none()
-    if row is None:
-        raise SubmitRefusedError(f"nothing was shown to you under {nonce!r}; reload the page and judge what it shows")
-    return row
+def _drafted_overlay(connection: Connection, key: Mapping[str, str]) -> bool:
+    return bool(connection.scalar(select(DraftRow.overlay_used).filter_by(**key)))
 
 
 def _refuse_if_too_fast(shown_at: datetime, now: datetime) -> None:

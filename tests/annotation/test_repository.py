@@ -68,8 +68,8 @@ def test_studies_may_use_the_same_item_ids(repository, desk, study, clock):
     other = seat(repository, twin, clock, "R01")
     assert other.rater_id == desk.rater_id
     item_id = repository.current(desk.rater_id, study.study_id, "disease").item_id
-    desk.show(item_id, "blind")
-    repository.save_draft(desk.rater_id, item_id, "blind", {"group": "neither"})
+    shown = desk.show(item_id, "blind")
+    repository.save_draft(desk.rater_id, shown.nonce, {"group": "neither"}, sequence=1)
     clock.wait(seconds=1)
     while repository.current(other.rater_id, twin.study_id, "disease").item_id != item_id:
         other.judge_current("disease")

@@ -1,9 +1,6 @@
-import re
-
 import pytest
 from sqlalchemy import text
 
-from cytosae_core.annotation.repository import Repository
 from cytosae_core.errors import AnswerError, StudyError, SubmitRefusedError
 from tests.annotation.conftest import seat
 from tests.annotation.tiny_study import good_answers
@@ -192,69 +189,9 @@ def test_text_with_half_a_character_is_refused_with_its_place(desk):
     shown = desk.show_current()
     with pytest.raises(AnswerError, match="the answer to 'concept' has half a character at place 3"):
         desk.save(shown.nonce, {"meaningful": "yes", "concept": "ab\ud83d"})
-    with pytest.raises(AnswerError, match="half a character"):
-        desk.repository.save_draft(desk.rater_id, item_of(desk), "concept", {"concept": "\ud83d"})
 
 
 @pytest.mark.parametrize("concept", ["'); DROP TABLE judgements; --", "Auer-Stäbchen 🩸", "a\x00b", "=1+1", "𝔄" * 2000])
 def test_free_text_comes_back_as_typed(desk, concept):
     desk.save(desk.show_current().nonce, {"meaningful": "yes", "concept": concept})
     assert desk.repository.judgement_table(desk.study.study_id)["answers"][0]["concept"] == concept
-
-
-def item_of(desk):
-    return desk.repository.current(desk.rater_id, desk.study.study_id, "concept").item_id
-
-
-def test_a_draft_is_there_until_its_item_is_saved(desk, engine, clock):
-    item_id, shown = item_of(desk), desk.show_current()
-    assert desk.repository.draft(desk.rater_id, item_id, "concept") is None
-    assert desk.repository.save_draft(desk.rater_id, item_id, "concept", {"concept": "Au"}) == clock.now
-    clock.wait(seconds=3)
-    later = {"concept": "Auer", "terms": ["nucleus"]}
-    assert desk.repository.save_draft(desk.rater_id, item_id, "concept", later) == clock.now
-    assert Repository(engine).draft(desk.rater_id, item_id, "concept") == later
-    desk.save(shown.nonce, good_answers("concept"))
-    assert desk.repository.draft(desk.rater_id, item_id, "concept") is None
-
-
-def test_a_draft_outlives_a_reload_and_a_refused_save(desk):
-    item_id, shown = item_of(desk), desk.show_current()
-    desk.repository.save_draft(desk.rater_id, item_id, "concept", {"concept": "Auer"})
-    desk.show_current()
-    with pytest.raises(AnswerError):
-        desk.save(shown.nonce, {})
-    assert desk.repository.draft(desk.rater_id, item_id, "concept") == {"concept": "Auer"}
-
-
-def test_a_draft_that_comes_late_does_not_come_back_to_life(desk):
-    item_id, shown = item_of(desk), desk.show_current()
-    desk.save(shown.nonce, good_answers("concept"))
-    with pytest.raises(SubmitRefusedError, match="already saved at 12:00:01 UTC"):
-        desk.repository.save_draft(desk.rater_id, item_id, "concept", {"concept": "late"})
-    assert desk.repository.draft(desk.rater_id, item_id, "concept") is None
-    desk.show(item_id, "concept")
-    desk.repository.save_draft(desk.rater_id, item_id, "concept", {"concept": "revised"})
-    assert desk.repository.draft(desk.rater_id, item_id, "concept") == {"concept": "revised"}
-
-
-@pytest.mark.parametrize(
-    ("answers", "text"),
-    [
-        ({"group": "PML_RARA"}, "'group' is not a question of stage 'concept'"),
-        ({"concept": 3}, "must be text or a list of texts, not int"),
-        ({"terms": ["nucleus", None]}, "must be text or a list of texts, not list"),
-        ({"comment": "x" * 100_001}, "at most 100000 are kept"),
-    ],
-)
-def test_a_draft_that_no_question_asked_for_is_refused(desk, answers, text):
-    item_id = item_of(desk)
-    desk.show_current()
-    with pytest.raises(AnswerError, match=re.escape(text)):
-        desk.repository.save_draft(desk.rater_id, item_id, "concept", answers)
-
-
-def test_a_draft_of_something_never_shown_is_refused(desk):
-    with pytest.raises(SubmitRefusedError, match="'c0000' was not shown to you yet"):
-        desk.repository.save_draft(desk.rater_id, "c0000", "concept", {})
-    assert desk.repository.draft(desk.rater_id, "c0000", "concept") is None

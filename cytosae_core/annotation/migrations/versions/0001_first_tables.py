@@ -132,6 +132,7 @@ def _create_presentations() -> None:
         sa.Column("item_id", sa.String(length=200), nullable=False),
         sa.Column("stage_id", sa.String(length=200), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("pictures_digest", sa.String(length=64), nullable=False),
         sa.Column("app_version", sa.String(length=200), nullable=False),
         sa.Column("shown_at", sa.DateTime(timezone=True), nullable=False),
@@ -140,11 +141,12 @@ def _create_presentations() -> None:
             ["study_id", "item_id"], ["items.study_id", "items.item_id"], name="fk_presentations_study_id_item_id"
         ),
         sa.PrimaryKeyConstraint("nonce", name="pk_presentations"),
+        sa.UniqueConstraint("rater_id", "number", name="uq_presentations_rater_id_number"),
     )
     op.create_index(
-        "ix_presentations_rater_id_item_id_stage_id_shown_at",
+        "ix_presentations_rater_id_item_id_stage_id_number",
         "presentations",
-        ["rater_id", "item_id", "stage_id", "shown_at"],
+        ["rater_id", "item_id", "stage_id", "number"],
         unique=False,
     )
 
@@ -192,6 +194,9 @@ def _create_drafts() -> None:
         sa.Column("item_id", sa.String(length=200), nullable=False),
         sa.Column("stage_id", sa.String(length=200), nullable=False),
         sa.Column("answers", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("overlay_used", sa.Boolean(), nullable=False),
         sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["rater_id"], ["raters.rater_id"], name="fk_drafts_rater_id"),
         sa.ForeignKeyConstraint(
