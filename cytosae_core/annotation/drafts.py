@@ -22,7 +22,7 @@ class Drafts(Store):
     def save_draft(
         self, rater_id: str, nonce: str, answers: Mapping[str, Any], *, sequence: int, overlay_used: bool = False
     ) -> datetime:
-        """Keep answers to what was shown under `nonce`; returns when the kept draft was saved, read back from the database.
+        """Keep answers to what was shown under `nonce`; returns when the kept draft was saved, as read back.
 
         `sequence` rises with each draft of a presentation. A draft of an older presentation than the kept one's, or of
         the same with no higher sequence, is late: the kept one stays. `overlay_used` is kept in any case, and once

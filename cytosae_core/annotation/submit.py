@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, insert, select
 
 from cytosae_core.annotation.models import DraftRow, JudgementRow
-from cytosae_core.annotation.protocol import check_answers
+from cytosae_core.annotation.protocol import Answers, check_answers
 from cytosae_core.annotation.records import Receipt
 from cytosae_core.annotation.rules import (
     Showing,
@@ -32,34 +32,48 @@ class Submit(Store):
         """Store the judgement of what was shown under `nonce`; its draft is deleted in the same transaction.
 
         The overlay was used if `overlay_used` or a draft of this judgement says so.
-        The receipt is read back from the database after the commit. Submitting a nonce again stores nothing and gives
-        the first receipt with `is_new` False, whatever the answers. Raises AnswerError for answers that do not fit
-        the questions; SubmitRefusedError when the item was judged meanwhile from elsewhere, is not the rater's turn,
-        was shown less than 400 ms ago, or must no longer be revised because the direction was shown.
+        The receipt is read back from the database after the commit. Submitting a nonce again with the same answers
+        stores nothing and gives the first receipt with `is_new` False. Raises AnswerError for answers that do not fit
+        the questions; SubmitRefusedError when the nonce was submitted with other answers, or the item was judged
+        meanwhile from elsewhere, is not the rater's turn, was shown less than 400 ms ago, or must no longer be revised
+        because the direction was shown.
         """
         with self._writing() as connection:
             hold_rater(connection, rater_id)
             shown = presentation(connection, rater_id, nonce)
-            known = select(JudgementRow.nonce).where(JudgementRow.nonce == nonce)
-            is_new = connection.scalar(known) is None
-            if is_new:
-                self._store(connection, shown, answers, overlay_used)
-        return self._receipt(nonce, is_new)
+            showing = self._showing(shown)
+            known = select(JudgementRow.answers, JudgementRow.submitted_at).where(JudgementRow.nonce == nonce)
+            stored = connection.execute(known).one_or_none()
+            if stored is None:
+                self._store(connection, shown, showing, answers, overlay_used)
+            elif _checked(showing, answers) != stored.answers:
+                raise SubmitRefusedError(
+                    f"this item was already saved at {stored.submitted_at:%H:%M:%S} UTC with other answers; "
+                    "open it again to revise it"
+                )
+        return self._receipt(nonce, is_new=stored is None)
 
-    def _store(self, connection: Connection, shown: Shown, answers: Mapping[str, Any], overlay_used: bool) -> None:
+    def _showing(self, shown: Shown) -> Showing:
         study = self.load_study(shown.study_id)
         task = study.task(study.item(shown.item_id).task_id)
-        stage = task.stage(shown.stage_id)
-        showing = Showing(shown.rater_id, shown.study_id, shown.item_id, task, stage, shown.revision)
+        return Showing(shown.rater_id, shown.study_id, shown.item_id, task, task.stage(shown.stage_id), shown.revision)
+
+    def _store(
+        self,
+        connection: Connection,
+        shown: Shown,
+        showing: Showing,
+        answers: Mapping[str, Any],
+        overlay_used: bool,
+    ) -> None:
         now = self._clock()
         _refuse_if_judged_meanwhile(connection, showing)
         refuse_if_closed(connection, showing)
         _refuse_if_too_fast(shown.shown_at, now)
-        check_text(answers)
         row = {
             **{name: value for name, value in shown._asdict().items() if name != "number"},
             "judgement_id": uuid4().hex,
-            "answers": check_answers(stage, answers),
+            "answers": _checked(showing, answers),
             "overlay_used": overlay_used or _drafted_overlay(connection, showing.key),
             "submitted_at": now,
         }
@@ -71,6 +85,11 @@ class Submit(Store):
         with self._reading() as connection:
             row = connection.execute(stored.where(JudgementRow.nonce == nonce)).one()
         return Receipt(row.judgement_id, row.submitted_at, row.revision, is_new)
+
+
+def _checked(showing: Showing, answers: Mapping[str, Any]) -> Answers:
+    check_text(answers)
+    return check_answers(showing.stage, answers)
 
 
 def _drafted_overlay(connection: Connection, key: Mapping[str, str]) -> bool:

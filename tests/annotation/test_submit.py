@@ -48,12 +48,25 @@ def test_the_receipt_tells_what_the_database_holds_not_what_was_sent(desk, engin
 
 def test_the_same_nonce_again_stores_nothing_and_gives_the_first_receipt(desk):
     shown = desk.show_current()
-    first = desk.save(shown.nonce, good_answers("concept"))
+    first = desk.save(shown.nonce, YES)
     desk.judge_current()
-    again = desk.save(shown.nonce, YES)
+    again = desk.save(shown.nonce, {**YES, "concept": "Auer rods", "terms": ["nucleus", "granules"]})
     assert (first.is_new, again.is_new) == (True, False)
     assert (again.judgement_id, again.saved_at, again.revision) == (first.judgement_id, first.saved_at, 1)
     assert n_judgements(desk) == 2
+
+
+@pytest.mark.parametrize("others", [good_answers("concept"), {**YES, "terms": []}, {**YES, "comment": "more"}])
+def test_the_same_nonce_with_other_answers_is_not_acknowledged(desk, others):
+    shown = desk.show_current()
+    desk.save(shown.nonce, YES)
+    told = "this item was already saved at 12:00:01 UTC with other answers; open it again to revise it"
+    with pytest.raises(SubmitRefusedError, match=told):
+        desk.save(shown.nonce, others)
+    with pytest.raises(AnswerError, match="please answer"):
+        desk.save(shown.nonce, {})
+    table = desk.repository.judgement_table(desk.study.study_id)
+    assert [answers["concept"] for answers in table["answers"]] == ["Auer rods"]
 
 
 def test_of_two_windows_with_the_same_item_one_saves_and_the_other_is_told_when(desk):
