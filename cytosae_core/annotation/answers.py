@@ -49,10 +49,16 @@ class AnswerTable:
         """Items of a task and role, in the order of the study."""
         return tuple(item for item in self.study.items_of(task_id) if item.role == role)
 
-    def answers(self, task_id: str, stage_id: str, question_id: str, role: Role = "main") -> pd.DataFrame:
-        """Latest answers: index item_id (all items of that role), one column a rater, None where there is none."""
+    def answers(
+        self, task_id: str, stage_id: str, question_id: str, role: Role = "main", *, first: bool = False
+    ) -> pd.DataFrame:
+        """Latest answers: index item_id (all items of that role), one column a rater, None where there is none.
+
+        `first`: those of revision 1 instead, whatever came later.
+        """
         rows = self.flat
-        rows = rows[rows["is_latest"] & (rows["task_id"] == task_id) & (rows["stage_id"] == stage_id)]
+        counts = rows["revision"] == 1 if first else rows["is_latest"]
+        rows = rows[counts & (rows["task_id"] == task_id) & (rows["stage_id"] == stage_id)]
         item_ids = [item.item_id for item in self.items(task_id, role)]
         given = {
             (row["item_id"], row["rater_code"]): row[ANSWER_PREFIX + question_id] for row in rows.to_dict("records")

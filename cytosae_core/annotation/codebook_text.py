@@ -118,7 +118,7 @@ VALUE_MEANINGS: dict[str, dict[str, str]] = {
         "blind_correct": "the group chosen before the direction was shown is the one in which the latent is stronger",
     },
     "control": {
-        "repeat": "items judged twice: n_yes got the same answer",
+        "repeat": "items judged twice: n_yes got the same answer; first answers, before any revision",
         "decoy": "pictures of several latents: n_yes were called meaningful",
     },
 }

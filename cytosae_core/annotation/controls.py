@@ -12,7 +12,8 @@ COLUMNS = ("control", "task_id", "stage_id", "question_id", "rater_code", "n_yes
 def control_table(table: AnswerTable) -> pd.DataFrame:
     """One row a rater, question and kind of control; columns as in COLUMNS.
 
-    "repeat": of `n` items judged twice, `n_yes` got the same answer (intra-rater agreement). "decoy": of `n` sets of
+    "repeat": of `n` items judged twice, `n_yes` got the same answer (intra-rater agreement); the first answers are
+    compared, because whoever revises can read what they answered before. "decoy": of `n` sets of
     pictures from several latents, `n_yes` were called meaningful. Intervals are Wilson's. A rate corrected by the
     decoys (Rogan and Gladen) is left out: with 5 to 8 decoys its interval holds nearly everything.
     """
@@ -26,8 +27,9 @@ def _repeats(table: AnswerTable, rater: str) -> list[dict[str, object]]:
         repeats = table.items(task_id, "repeat")
         if not repeats:
             continue
-        first = table.answers(task_id, stage.stage_id, question.question_id)[rater]
-        again = table.answers(task_id, stage.stage_id, question.question_id, "repeat")[rater]
+        asked = (task_id, stage.stage_id, question.question_id)
+        first = table.answers(*asked, first=True)[rater]
+        again = table.answers(*asked, "repeat", first=True)[rater]
         pairs = [(first.get(item.repeat_of), again[item.item_id]) for item in repeats]
         complete = [pair for pair in pairs if None not in pair]
         n_same = sum(one == other for one, other in complete)

@@ -150,6 +150,16 @@ def test_controls_give_repeat_agreement_and_the_rate_of_meaningful_decoys():
     }
 
 
+@pytest.mark.parametrize(("given", "revised", "n_same"), [("yn", "nn", 0), ("nn", "yn", 1)])
+def test_a_revision_on_either_side_of_a_repeat_changes_no_agreement_with_oneself(given, revised, n_same):
+    """Who revises can read the earlier answer, so only what was said first tells whether it would be said again."""
+    pair = ["c00", "r0"]
+    for ids in (pair, pair[::-1]):
+        table = answer_table(small_study(), verdicts("R01", ids, given), verdicts("R01", ids[:1], revised[:1]))
+        (row,) = control_table(table).query("control == 'repeat'").itertuples()
+        assert (row.n_yes, row.n) == (n_same, 1)
+
+
 def test_a_repeat_counts_only_when_both_showings_were_judged():
     table = control_table(answer_table(small_study(), verdicts("R01", ["r0"], "y")))
     (row,) = table[table["control"] == "repeat"].itertuples()
