@@ -14,6 +14,8 @@ from typing import Any, Literal
 from cytosae_core.errors import AnswerError, StudyError
 
 FORMAT_VERSION = 1
+DESK_KEYS = ("z", "m", "p", "?")
+"""Keys of the judging desk's own tools, which no answer may have."""
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 
 Role = Literal["main", "repeat", "decoy", "training"]
@@ -31,7 +33,7 @@ class Option:
     label: str
     """What the rater reads."""
     key: str = ""
-    """The key that chooses it; empty when it has none."""
+    """The key that chooses it, lower case and the only one of its stage; empty when it has none."""
     term_code: str = ""
     """Code in an external terminology, where one is known."""
 
@@ -49,7 +51,7 @@ class Question:
     """Asked only when each named question has one of these values; empty: always asked."""
     hint: str = ""
     key: str = ""
-    """The key that moves to a text field; empty when it has none."""
+    """The key that moves to the question; empty when it has none."""
     max_length: int = 2000
     """Longest text, in characters."""
 
@@ -197,7 +199,11 @@ def digest_of(value: object) -> str:
 
 
 def seal(study: Study, slug: str) -> Study:
-    """The study with the id that its content demands: `<slug>-<12 hex digits>`."""
+    """The study with the id that its content demands: `<slug>-<12 hex digits>`.
+
+    Raises StudyError when two answers or questions of a stage have the same key, or one of the desk's.
+    """
+    check_keys(study.tasks)
     return dataclasses.replace(study, study_id=f"{slug}-{_content_digest(study)}")
 
 
@@ -210,8 +216,8 @@ def to_document(study: Study) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any]) -> Study:
     """The study of a JSON document.
 
-    Raises StudyError when the format is unknown, a field is missing or unknown, or the content is not what
-    the id was made from (somebody edited it).
+    Raises StudyError when the format is unknown, a field is missing or unknown, the content is not what
+    the id was made from (somebody edited it), or a key of a stage means two things.
     """
     version = document.get("format_version")
     if version != FORMAT_VERSION:
@@ -220,11 +226,13 @@ def from_document(document: Mapping[str, Any]) -> Study:
         )
     try:
         study = _study(document)
-    except (KeyError, TypeError, AttributeError) as error:
+        check_seal(study)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        # ValueError: not a number, or half a character, which canonical JSON refuses.
         raise StudyError(
-            f"the study document is damaged ({error}); take the file that create_study.py wrote"
+            f"the study document is damaged ({_shortly(error)}); take the file that create_study.py wrote"
         ) from error
-    check_seal(study)
+    check_keys(study.tasks)
     return study
 
 
@@ -235,6 +243,13 @@ def check_seal(study: Study) -> None:
             f"study {study.study_id!r} was changed after it was made: its content has digest {_content_digest(study)}. "
             "Restore the original file, or make a new study with create_study.py"
         )
+
+
+def check_keys(tasks: Sequence[Task]) -> None:
+    """Raise StudyError unless each key of a stage does one thing: the desk could not tell what was meant."""
+    for task in tasks:
+        for stage in task.stages:
+            _check_stage_keys(f"stage {stage.stage_id!r} of task {task.task_id!r}", stage)
 
 
 def check_answers(stage: Stage, answers: Mapping[str, Any]) -> Answers:
@@ -284,6 +299,28 @@ def _checked_list(question: Question, value: object) -> list[str]:
                 f"{one!r} is not an answer to {question.question_id!r}; choose among {list(question.values)}"
             )
     return [one for one in question.values if one in chosen]
+
+
+def _check_stage_keys(place: str, stage: Stage) -> None:
+    keyed = [(f"question {question.question_id!r}", question.key) for question in stage.questions] + [
+        (f"answer {option.value!r} to {question.question_id!r}", option.key)
+        for question in stage.questions
+        for option in question.options
+    ]
+    taken: dict[str, str] = dict.fromkeys(DESK_KEYS, "the desk itself")
+    for name, key in keyed:
+        if not key:
+            continue
+        if len(key) != 1 or key != key.lower() or key.isspace():
+            raise StudyError(f"{place}: {name} has key {key!r}; use one lower-case letter, digit or sign")
+        if key in taken:
+            raise StudyError(f"{place}: {name} and {taken[key]} have the same key {key!r}; choose another one")
+        taken[key] = name
+
+
+def _shortly(error: Exception) -> str:
+    """What is wrong, in text that any terminal and file can take."""
+    return str(error).encode("ascii", "backslashreplace").decode()[:300]
 
 
 def _content_digest(study: Study) -> str:

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from cytosae_core.annotation.protocol import (
     seal,
     to_document,
 )
+from cytosae_core.annotation.study_files import read_study
 from cytosae_core.annotation.tasks import concept_task, disease_task
 from cytosae_core.errors import AnswerError, StudyError
 from tests.annotation.judged import A, B, small_study
@@ -81,6 +83,63 @@ def test_a_missing_field_is_refused(name):
 def test_an_unknown_field_is_refused():
     with pytest.raises(StudyError, match="is damaged"):
         from_document({**DOCUMENT, "extra": 1})
+
+
+@pytest.mark.parametrize("name", ["title", "created_at", "seed", "atlas_id", "sampling", "um_per_px"])
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", r'"half \ud83d"', r'{"\udc00": 1}', "1" * 5000])
+def test_values_that_json_reads_and_no_study_holds_are_refused_in_plain_text(tmp_path, name, text):
+    value = json.dumps({**DOCUMENT, name: "@@"}).replace('"@@"', text)
+    path = tmp_path / "study.json"
+    path.write_text(value, encoding="utf-8")
+    with pytest.raises(StudyError, match=r"is damaged|was changed|cannot be read") as caught:
+        read_study(path)
+    str(caught.value).encode()
+
+
+def study_with(*questions):
+    """A sealed study whose only stage asks these, however little they fit together."""
+    study = small_study(with_disease=False)
+    task = dataclasses.replace(study.tasks[0], stages=(Stage("concept", "Concept", questions),))
+    return dataclasses.replace(study, tasks=(task,))
+
+
+def choice(question_id, *keys, own=""):
+    options = tuple(Option(f"{question_id}{place}", "?", key) for place, key in enumerate(keys))
+    return Question(question_id, "?", "choice", options, key=own)
+
+
+@pytest.mark.parametrize(
+    ("questions", "text"),
+    [
+        ([choice("q", "a", "a")], "answer 'q1' to 'q' and answer 'q0' to 'q' have the same key 'a'"),
+        ([choice("q", "a"), choice("r", "a")], "answer 'r0' to 'r' and answer 'q0' to 'q' have the same key 'a'"),
+        ([choice("q", "a"), choice("r", own="a")], "answer 'q0' to 'q' and question 'r' have the same key 'a'"),
+        ([choice("q", own="t"), choice("r", own="t")], "question 'r' and question 'q' have the same key 't'"),
+        ([choice("q", "A")], "answer 'q0' to 'q' has key 'A'; use one lower-case"),
+        ([choice("q", own="tt")], "question 'q' has key 'tt'; use one lower-case"),
+        ([choice("q", " ")], "answer 'q0' to 'q' has key ' '; use one lower-case"),
+        *[([choice("q", key)], f"'q0' to 'q' and the desk itself have the same key '{key}'") for key in "zmp?"],
+    ],
+)
+def test_a_key_that_could_mean_two_things_is_refused_when_a_study_is_sealed_and_loaded(questions, text):
+    study = study_with(*questions)
+    with pytest.raises(StudyError, match="stage 'concept' of task 'concept': .*" + re.escape(text)):
+        seal(study, "small")
+    document = {**to_document(study), "study_id": "small-" + digest_without_id(study)}
+    with pytest.raises(StudyError, match=re.escape(text)):
+        from_document(document)
+
+
+def digest_without_id(study):
+    document = to_document(study)
+    del document["study_id"]
+    return digest_of(document)[:12]
+
+
+def test_stages_may_use_the_same_keys_and_answers_may_have_none():
+    assert seal(study_with(choice("q", "", ""), choice("r", "", own="")), "small").study_id
+    assert {"y", "n"} <= {option.key for option in CONCEPT.questions[0].options}
+    assert {"y", "n"} <= {option.key for option in REVEALED.questions[0].options}
 
 
 @given(value=st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans())))
