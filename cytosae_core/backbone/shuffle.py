@@ -111,26 +111,27 @@ def _permuted(
 ) -> Iterator[tuple[Tokens, npt.NDArray[np.int64]]]:  # fmt: skip
     """(tokens of a pool, order in which they are taken), without the first `n_skip` tokens of the epoch."""
     epoch, reader, _ = place
+    # One buffer for all pools: fresh pages would cost as much as reading into them.
+    n_images = max((sum(chunk.n_images for chunk in pool) for pool in pools), default=0)
+    buffer = np.empty((n_images, *shape), np.float16)
     for pool_index, pool in enumerate(pools):
         n_tokens = sum(chunk.n_images for chunk in pool) * shape[0]
         if n_skip >= n_tokens:
             n_skip -= n_tokens
             continue
         order = np.random.default_rng([config.seed, epoch, reader, pool_index]).permutation(n_tokens)
-        yield _read_pool(pool, read_shard, shape, config), order[n_skip:]
+        yield _read_pool(pool, read_shard, buffer, config), order[n_skip:]
         n_skip = 0
 
 
-def _read_pool(
-    pool: list[Chunk], read_shard: Callable[[int], Tokens], shape: tuple[int, int], config: ShuffleConfig
-) -> Tokens:
-    tokens = np.empty((sum(chunk.n_images for chunk in pool), *shape), np.float16)
+def _read_pool(pool: list[Chunk], read_shard: Callable[[int], Tokens], buffer: Tokens, config: ShuffleConfig) -> Tokens:
+    """The tokens of a pool, (n_pool, d_model), in the buffer (images, tokens, d_model) that the next pool reuses."""
     taken = PATCHES if config.patches_only else slice(None)
     end = 0
     for shard_index, first, n_images in pool:
-        tokens[end : end + n_images] = read_shard(shard_index)[first : first + n_images, taken]
+        buffer[end : end + n_images] = read_shard(shard_index)[first : first + n_images, taken]
         end += n_images
-    return tokens.reshape(-1, shape[1])  # (n_pool, d_model)
+    return buffer[:end].reshape(-1, buffer.shape[2])
 
 
 def _rebatch(pools: Iterator[tuple[Tokens, npt.NDArray[np.int64]]], config: ShuffleConfig) -> Iterator[Tokens]:
