@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from app.resources import OpenStudy, open_study, repository
@@ -84,7 +84,7 @@ async def _body(request: Request) -> Payload:
             raise AnswerError(f"the answer is larger than {LARGEST_BODY} bytes; please shorten the texts")
     try:
         body = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AnswerError(f"the request is not JSON ({error}); reload the page") from error
     if not isinstance(body, dict):
         raise AnswerError(f"the request is a {type(body).__name__}, not an object; reload the page")
@@ -113,7 +113,11 @@ def _study_of(session: Session, study_id: str) -> OpenStudy:
 
 def _sign_in(request: Request, body: Payload) -> Response:
     session = repository().sign_in(_text(body, "rater_code").strip(), _text(body, "access_code").strip())
-    response = JSONResponse({"rater_code": session.rater_code})
+    return _with_cookie(JSONResponse({"rater_code": session.rater_code}), request, session)
+
+
+def _with_cookie(response: Response, request: Request, session: Session) -> Response:
+    """Set the session's cookie, for 12 more hours: as long as somebody works, the session lasts."""
     response.set_cookie(
         COOKIE,
         session.token,
@@ -137,15 +141,24 @@ def _turn(request: Request, body: Payload) -> Response:
     query = request.query_params
     opened = _study_of(session, query.get("study", ""))
     if "item" in query:
-        turn = chosen_turn(opened, session.rater_id, query.get("task", ""), query["item"], query.get("stage", ""))
+        turn = chosen_turn(opened, session, query.get("task", ""), query["item"], query.get("stage", ""))
     else:
-        turn = next_turn(opened, session.rater_id, query.get("task", ""))
-    return JSONResponse(turn, headers={"Cache-Control": "no-store"})
+        turn = next_turn(opened, session, query.get("task", ""))
+    return _with_cookie(JSONResponse(turn, headers={"Cache-Control": "no-store"}), request, session)
 
 
 def _draft(request: Request, body: Payload) -> Response:
     session = _session(request)
-    saved_at = repository().save_draft(session.rater_id, _text(body, "item"), _text(body, "stage"), _answers(body))
+    sequence = body.get("sequence")
+    if not isinstance(sequence, int):
+        raise AnswerError("the draft has no number; reload the page")
+    saved_at = repository().save_draft(
+        session.rater_id,
+        _text(body, "nonce"),
+        _answers(body),
+        sequence=sequence,
+        overlay_used=body.get("overlay_used") is True,
+    )
     return JSONResponse({"saved_at": saved_at.isoformat()})
 
 
@@ -155,8 +168,9 @@ def _judgement(request: Request, body: Payload) -> Response:
     receipt = repository().submit(
         session.rater_id, _text(body, "nonce"), _answers(body), overlay_used=body.get("overlay_used") is True
     )
-    turn = next_turn(opened, session.rater_id, _text(body, "task"))
-    return JSONResponse({"saved_at": receipt.saved_at.isoformat(), "revision": receipt.revision, "turn": turn})
+    turn = next_turn(opened, session, _text(body, "task"))
+    saved = {"saved_at": receipt.saved_at.isoformat(), "revision": receipt.revision, "turn": turn}
+    return _with_cookie(JSONResponse(saved), request, session)
 
 
 def _answers(body: Payload) -> dict[str, Any]:
@@ -171,6 +185,8 @@ def _cell(request: Request, body: Payload) -> Response:
     picture = request.path_params["picture"]
     if picture not in opened.pictures:
         raise ArtifactError(f"study {opened.study.study_id!r} shows no picture {picture!r}")
-    # The name is the digest of the bytes, so a browser may keep the picture for ever.
+    path = opened.atlas.picture_path(picture)
+    # The name is the digest of the bytes, so a browser may keep the picture for ever. No date of the file: pictures
+    # are made class by class, so the date would give the class away.
     headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-    return FileResponse(opened.atlas.picture_path(picture), headers=headers)
+    return Response(path.read_bytes(), media_type=f"image/{path.suffix[1:]}", headers=headers)

@@ -12,7 +12,7 @@ from app.components import page_style, sign_in_form
 from app.resources import OpenStudy, open_study, repository
 from app.screens import answers, instructions, judge, progress, sign_in
 from app.screens.context import Context
-from cytosae_core.annotation.repository import Session
+from cytosae_core.annotation.repository import Session, StudySummary
 from cytosae_core.errors import CytosaeError
 
 
@@ -31,40 +31,44 @@ def main() -> None:
 
 
 def _screens(session: Session) -> None:
-    opened = _study(session)
-    if opened is None:
+    studies = repository().rater_studies(session.rater_id)
+    if not studies:
         st.info(f"{session.rater_code} takes part in no study yet; ask the coordinator.")
         return
+    # The address of each page names its study, so that a reload never changes it.
+    sections = {_name(study): _pages(session, open_study(study.study_id)) for study in studies}
+    sign_out = st.Page(sign_in_form.show_sign_out, title=f"Sign out {session.rater_code}", url_path="sign-out")
+    if len(studies) == 1:
+        st.navigation([*sections[_name(studies[0])], sign_out], position="top").run()
+    else:
+        st.navigation({**sections, session.rater_code: [sign_out]}, position="top").run()
+
+
+def _name(study: StudySummary) -> str:
+    return f"{study.title} · {study.study_id.rpartition('-')[2][:4]}"  # two studies may have one title
+
+
+def _pages(session: Session, opened: OpenStudy) -> list[StreamlitPage]:
     pages: dict[str, StreamlitPage] = {}
     context = Context(session, opened, pages)
     pages["instructions"] = _page(instructions.show, context, "Instructions", "instructions")
     for task in opened.study.tasks:
         shown = functools.partial(judge.show, task_id=task.task_id)
-        pages[f"task-{task.task_id}"] = _page(shown, context, task.title, task.task_id)
+        pages[f"task-{task.task_id}"] = _page(shown, context, task.title, task.task_id, keeps_revision=True)
     pages["progress"] = _page(progress.show, context, "My progress", "progress")
     pages["answers"] = _page(answers.show, context, "My answers", "answers")
-    pages["sign-out"] = st.Page(sign_in_form.show_sign_out, title=f"Sign out {session.rater_code}", url_path="sign-out")
-    st.navigation(list(pages.values()), position="top").run()
+    return list(pages.values())
 
 
-def _page(screen: Callable[[Context], None], context: Context, title: str, url_path: str) -> StreamlitPage:
-    return st.Page(functools.partial(screen, context), title=title, url_path=url_path)
+def _page(
+    screen: Callable[[Context], None], context: Context, title: str, name: str, *, keeps_revision: bool = False
+) -> StreamlitPage:
+    def show() -> None:
+        if not keeps_revision:
+            state.revise(None)  # whoever looks elsewhere has left the revision
+        screen(context)
 
-
-def _study(session: Session) -> OpenStudy | None:
-    studies = repository().rater_studies(session.rater_id)
-    if not studies:
-        return None
-    by_id = {study.study_id: study.title for study in studies}
-    if len(by_id) > 1:
-        _choose(by_id)
-    chosen = state.chosen_study()
-    return open_study(chosen if chosen in by_id else studies[0].study_id)
-
-
-def _choose(by_id: dict[str, str]) -> None:
-    with st.sidebar:
-        state.choose_study(st.selectbox("Study", list(by_id), format_func=by_id.__getitem__))
+    return st.Page(show, title=title, url_path=f"{name}-{context.study_id.rpartition('-')[2]}")
 
 
 main()

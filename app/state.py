@@ -4,18 +4,7 @@ from typing import cast
 
 import streamlit as st
 
-_STUDY = "study_id"
 _REVISING = "revising"
-
-
-def chosen_study() -> str | None:
-    """The study picked by a rater who takes part in several."""
-    return cast(str | None, st.session_state.get(_STUDY))
-
-
-def choose_study(study_id: str) -> None:
-    """Remember the picked study."""
-    st.session_state[_STUDY] = study_id
 
 
 def revising() -> dict[str, str] | None:

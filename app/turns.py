@@ -14,7 +14,7 @@ import numpy as np
 
 from app.resources import APP_VERSION, OpenStudy, repository
 from cytosae_core.annotation.protocol import Answers, Item, Picture, Stage
-from cytosae_core.annotation.repository import Presentation, Turn
+from cytosae_core.annotation.repository import Presentation, Session, Turn
 from cytosae_core.errors import StudyError
 
 Payload = dict[str, Any]
@@ -25,27 +25,28 @@ N_PREFETCH = 2
 TITLES = {"mll23": "MLL23", "acevedo": "Acevedo", "matek": "Matek", "bmc": "Bone marrow", "hehr": "AML Hehr"}
 
 
-def next_turn(opened: OpenStudy, rater_id: str, task_id: str) -> Payload:
+def next_turn(opened: OpenStudy, session: Session, task_id: str) -> Payload:
     """The rater's current item of a task, recorded as shown; `{"state": "finished"}` when all are judged."""
-    turn = repository().current(rater_id, opened.study.study_id, task_id)
+    turn = repository().current(session.rater_id, opened.study.study_id, task_id)
     if turn is None:
         return {"state": "finished"}
-    return _turn(opened, rater_id, task_id, turn)
+    return _turn(opened, session, task_id, turn)
 
 
-def chosen_turn(opened: OpenStudy, rater_id: str, task_id: str, item_id: str, stage_id: str) -> Payload:
+def chosen_turn(opened: OpenStudy, session: Session, task_id: str, item_id: str, stage_id: str) -> Payload:
     """One item and stage that the rater judged before, for a revision.
 
     Raises StudyError for any other: nobody sees an item, or a direction, ahead of time.
     """
-    judged = repository().my_judgements(rater_id, opened.study.study_id)
-    if (item_id, stage_id) not in {(one.item_id, one.stage_id) for one in judged}:
+    judged = repository().my_judgements(session.rater_id, opened.study.study_id)
+    if (task_id, item_id, stage_id) not in {(one.task_id, one.item_id, one.stage_id) for one in judged}:
         raise StudyError(f"item {item_id!r} was not judged yet; go on with the current one")
-    order = repository().order(rater_id, opened.study.study_id, task_id)
-    return _turn(opened, rater_id, task_id, Turn(item_id, stage_id, order.index(item_id) + 1, len(order)))
+    order = repository().order(session.rater_id, opened.study.study_id, task_id)
+    return _turn(opened, session, task_id, Turn(item_id, stage_id, order.index(item_id) + 1, len(order)))
 
 
-def _turn(opened: OpenStudy, rater_id: str, task_id: str, turn: Turn) -> Payload:
+def _turn(opened: OpenStudy, session: Session, task_id: str, turn: Turn) -> Payload:
+    rater_id = session.rater_id
     item = opened.items[turn.item_id]
     task = opened.study.task(task_id)
     stage = task.stage(turn.stage_id)
@@ -54,6 +55,7 @@ def _turn(opened: OpenStudy, rater_id: str, task_id: str, turn: Turn) -> Payload
     )
     return {
         "state": "turn",
+        "rater": session.rater_code,
         "study_id": opened.study.study_id,
         "task_title": task.title,
         "stage_number": task.stages.index(stage) + 1,

@@ -36,11 +36,16 @@ def _card(context: Context, judged: Judged) -> AnswerCard:
         title=f"{task.title} {order.index(judged.item_id) + 1}" + (f" · {stage.title}" if len(task.stages) > 1 else ""),
         summary=_summary(stage.questions, judged),
         saved_at=judged.submitted_at.isoformat(),
-        note=f" · revised {judged.revision - 1} times" if judged.revision > 1 else "",
+        note=_note(judged.revision - 1),
         pictures=[f"cells/{context.study_id}/{picture}" for picture in pictures[:N_THUMBNAILS]],
         can_revise=stage is task.stages[-1],
         reference={"task": judged.task_id, "item": judged.item_id, "stage": judged.stage_id},
     )
+
+
+def _note(n_revisions: int) -> str:
+    times = {0: "", 1: " · revised once", 2: " · revised twice"}
+    return times.get(n_revisions, f" · revised {n_revisions} times")
 
 
 def _summary(questions: tuple[Question, ...], judged: Judged) -> str:

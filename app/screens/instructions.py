@@ -18,7 +18,7 @@ def show(context: Context) -> None:
         with column:
             _task(context, task, progress[task.task_id])
     st.markdown(
-        "Every answer has a key, written on its button; **Ctrl S** saves and goes on; **?** lists all keys. What you "
+        "Keys are written on the buttons; **Ctrl S** saves and goes on; **?** lists all keys. What you "
         "type is kept as you type it: you can close the page at any time and come back later."
     )
     notices.show(simulated=study.simulated)

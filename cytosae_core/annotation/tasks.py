@@ -57,7 +57,7 @@ def concept_task() -> Task:
             hint="In your own words",
             max_length=300,
         ),
-        Question("terms", "It is about", "several", TERMS, only_if={"meaningful": ("yes", "artefact")}),
+        Question("terms", "It is about", "several", TERMS, only_if={"meaningful": ("yes", "artefact")}, key="v"),
         _CONFIDENCE,
         _COMMENT,
     )

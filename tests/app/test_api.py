@@ -93,8 +93,8 @@ def test_a_turn_says_nothing_that_could_bias_the_rater(rater, site, unhurried):
             hidden += ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"]
             hidden += ["latent", "stratum", "cluster", "rank", "activation", "label", "role"]
             assert [word for word in hidden if word in sent] == []
-            numbers = {value for value in turn.values() if isinstance(value, int)}
-            assert numbers <= {turn["position"], turn["n_items"], turn["n_done"], turn["revision"], 1, 2, 3}
+            numbers = {name for name, value in turn.items() if isinstance(value, int)}
+            assert numbers == {"position", "n_items", "n_done", "revision", "stage_number", "n_stages"}
             answers = ANSWERS if task == "concept" else {"group": "neither", "confidence": "1"}
             after = submit(rater, site, turn, answers, task)
             assert after.status_code == 200, after.text
@@ -142,7 +142,7 @@ def test_an_answer_to_an_item_that_was_only_just_shown_is_refused(rater, site):
 def test_a_draft_comes_back_with_the_item(rater, site):
     turn = turn_of(rater, site)
     draft = {"meaningful": "yes", "concept": "half a wo"}
-    body = {"item": turn["item_id"], "stage": turn["stage_id"], "answers": draft}
+    body = {"nonce": turn["nonce"], "sequence": 1, "answers": draft}
     assert rater.post("/api/draft", json=body).status_code == 200
     assert turn_of(rater, site)["answers"] == draft
 
@@ -160,6 +160,7 @@ def test_pictures_of_the_study_are_served_for_ever_and_no_others(rater, site):
     picture = rater.get(f"/cells/{site.study.study_id}/{shown}")
     assert picture.status_code == 200
     assert "immutable" in picture.headers["cache-control"]
+    assert not {"last-modified", "etag", "content-disposition"} & set(picture.headers), "dates give the class away"
     unknown = rater.get(f"/cells/{site.study.study_id}/{'0' * 64}")
     assert unknown.status_code == 404
     for path in ("..%2F..%2Fmanifest.json", "manifest.json"):
@@ -177,8 +178,10 @@ def test_a_study_that_the_rater_has_no_part_in_is_refused(rater):
     [
         (b"{", "not JSON"),
         (b"[]", "not an object"),
-        (b"{}", "no text 'item'"),
-        (b'{"item": "x", "stage": "y", "answers": []}', "no answers"),
+        (b"[" * 30_000, "not JSON"),
+        (b"{}", "no number"),
+        (b'{"sequence": 1}', "no text 'nonce'"),
+        (b'{"sequence": 1, "nonce": "y", "answers": []}', "no answers"),
         (b'"' + b"x" * 70_000 + b'"', "larger than"),
     ],
 )
@@ -214,3 +217,23 @@ def test_an_atlas_that_the_study_was_not_made_from_is_refused(rater, site, tmp_p
     answer = rater.get("/api/turn", params={"study": site.study.study_id, "task": "concept"})
     assert answer.status_code == 404
     assert "set CYTOSAE_ATLAS to the folder of the right one" in answer.json()["error"]
+
+
+def test_a_session_lasts_as_long_as_somebody_works(rater, site):
+    answer = rater.get("/api/turn", params={"study": site.study.study_id, "task": "concept"})
+    assert "Max-Age=43200" in answer.headers["set-cookie"]
+
+
+def test_other_answers_under_a_stored_nonce_are_refused_and_not_called_saved(rater, site, unhurried):
+    turn = turn_of(rater, site)
+    assert submit(rater, site, turn, ANSWERS).status_code == 200
+    refused = submit(rater, site, turn, {**ANSWERS, "meaningful": "no"})
+    assert refused.status_code == 409
+    assert "with other answers" in refused.json()["error"]
+
+
+def test_an_item_of_another_task_is_refused(rater, site, unhurried):
+    turn = turn_of(rater, site)
+    submit(rater, site, turn, ANSWERS)
+    params = {"study": site.study.study_id, "task": "disease", "item": turn["item_id"], "stage": "concept"}
+    assert rater.get("/api/turn", params=params).status_code == 404

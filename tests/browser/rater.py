@@ -71,6 +71,11 @@ class Rater:
         self.page.locator(f".desk[data-painted]:not([data-painted='{before}'])").or_(done).wait_for()
         self.page.wait_for_timeout(420)
 
+    def save_answers(self, *keys: str) -> None:
+        """Answer with these keys, and save."""
+        self.press(*keys)
+        self.save()
+
     @property
     def is_done(self) -> bool:
         return self.page.get_by_text("All done. Thank you.").is_visible()

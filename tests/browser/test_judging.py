@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from cytosae_core.annotation.database import open_engine, writing
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -149,7 +151,7 @@ def test_a_second_tab_on_the_same_item_is_told_and_led_on(site, seat):
     rater.open_task()
     first = rater.item
     tab = rater.page.context.new_page()
-    tab.goto(rater.address + "/concept")
+    tab.goto(rater.page.url)
     tab.locator(".desk[data-painted]").wait_for()
     tab.wait_for_timeout(420)
     judge_concept(rater)
@@ -187,7 +189,7 @@ def test_an_answer_can_be_revised_and_both_versions_are_kept(site, seat):
     expect(rater.page.get_by_label("What is it?")).to_have_value("vacuolated monocytes")
     rater.press("n")
     rater.page.keyboard.press("Control+s")
-    expect(rater.page.get_by_text("revised 1 times")).to_be_visible()
+    expect(rater.page.get_by_text("revised once")).to_be_visible()
     table = judgements(site, rater)
     assert table["item_id"].tolist() == [first, first]
     assert table["revision"].tolist() == [1, 2]
@@ -216,16 +218,19 @@ def test_keys_walk_the_pictures_and_show_maps_and_their_use_is_recorded(site, se
     expect(rater.page.get_by_role("dialog")).to_be_hidden()
     rater.press("m")
     assert rater.page.locator(".desk canvas.heat").count() > 0
-    rater.press("m", "z")
+    rater.press("z")
     expect(rater.page.get_by_role("button", name="Magnifier")).to_have_attribute("aria-pressed", "true")
     rater.press("?")
     expect(rater.page.get_by_text("save and go on")).to_be_visible()
     rater.press("Escape", "n", "3")
     rater.save()
-    assert rater.page.locator(".desk canvas.heat").count() == 0
+    assert rater.page.locator(".desk canvas.heat").count() > 0
     rater.press("n", "3")
     rater.save()
-    assert judgements(site, rater)["overlay_used"].tolist() == [True, False]
+    rater.press("m")
+    rater.save_answers("n", "3")
+    rater.save_answers("n", "3")
+    assert judgements(site, rater)["overlay_used"].tolist() == [True, True, True, False]
 
 
 def test_a_missing_picture_is_an_empty_frame(site, seat):
@@ -287,14 +292,134 @@ def test_a_rater_who_was_signed_out_elsewhere_is_told_and_loses_nothing(site, se
     rater.press("y")
     rater.write("t", "hypogranular")
     rater.press("2")
-    rater.page.wait_for_timeout(900)
     tab = rater.page.context.new_page()
     tab.goto(rater.address + "/sign-out")
     expect(tab.get_by_label("Rater code")).to_be_visible()
+    rater.write("t", "hypogranular, Pelger-like")
     rater.press("Control+s")
     expect(rater.page.locator(".desk .status")).to_contain_text("You were signed out.")
     rater.page.get_by_role("button", name="Sign in").press("Enter")
     rater.sign_in()
     rater.open_task()
     assert rater.item == item
-    expect(rater.page.get_by_label("What is it?")).to_have_value("hypogranular")
+    expect(rater.page.get_by_label("What is it?")).to_have_value("hypogranular, Pelger-like")
+
+
+def test_an_answer_changed_before_the_retry_is_the_one_that_is_saved(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+    rater.page.route("**/api/judgement", lambda route: route.abort(), times=1)
+    before = rater.nonce
+    rater.press("n", "3", "Control+s")
+    expect(rater.page.locator(".desk .status")).to_contain_text("trying again")
+    rater.press("u")
+    rater.page.wait_for_timeout(3000)
+    assert len(judgements(site, rater)) == 0
+    rater.press("Control+s")
+    rater.wait_for_item(after=before)
+    assert judgements(site, rater)["answers"].tolist() == [{"meaningful": "cannot_judge", "confidence": "3"}]
+
+
+def test_a_lost_reply_and_other_answers_are_never_called_saved(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+
+    def store_and_lose(route):
+        route.fetch()
+        route.abort()
+
+    rater.page.route("**/api/judgement", store_and_lose, times=1)
+    rater.press("n", "3", "Control+s")
+    expect(rater.page.locator(".desk .status")).to_contain_text("trying again")
+    rater.press("u", "Control+s")
+    expect(rater.page.locator(".desk .status")).to_contain_text("with other answers")
+    assert judgements(site, rater)["answers"].tolist() == [{"meaningful": "no", "confidence": "3"}]
+
+
+def test_drafts_that_are_held_up_arrive_in_order(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+    rater.press("y", "t")
+    with writing(open_engine(site.database_path)):
+        for letter in "abcdefg":
+            rater.page.keyboard.type(letter)
+            rater.page.wait_for_timeout(450)
+    expect(rater.page.locator(".desk .status")).to_contain_text("Draft kept")
+    rater.page.wait_for_timeout(1500)
+    item = rater.item
+    rater.page.evaluate("sessionStorage.clear()")
+    rater.page.reload()
+    rater.wait_for_item()
+    assert rater.item == item
+    expect(rater.page.get_by_label("What is it?")).to_have_value("abcdefg")
+
+
+def test_caps_lock_and_another_alphabet_do_not_silence_the_keys(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+    before = rater.nonce
+    rater.press("N", "3")
+    rater.page.evaluate(
+        "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'ы', code: 'KeyS', ctrlKey: true, bubbles: true}))"
+    )
+    rater.wait_for_item(after=before)
+    assert judgements(site, rater)["answers"].tolist() == [{"meaningful": "no", "confidence": "3"}]
+
+
+def test_nothing_acts_behind_an_enlarged_picture(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+    rater.press("n", "3", "ArrowRight", "Enter", "y", "Control+s", "Enter")
+    expect(rater.page.get_by_role("dialog")).to_be_visible()
+    expect(rater.page.get_by_role("button", name="No", exact=False).first).to_have_attribute("aria-pressed", "true")
+    assert len(judgements(site, rater)) == 0
+
+
+def test_pictures_that_did_not_load_cannot_be_judged(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.page.route("**/cells/**", lambda route: route.abort())
+    rater.open_task()
+    before = rater.nonce
+    rater.press("n", "3", "Control+s")
+    expect(rater.page.locator(".desk .status")).to_contain_text("pictures did not load")
+    assert len(judgements(site, rater)) == 0
+    rater.page.unroute("**/cells/**")
+    rater.page.get_by_role("button", name="Load again").press("Enter")
+    rater.wait_for_item(after=before)
+    rater.save()
+    assert len(judgements(site, rater)) == 1
+
+
+def test_what_is_typed_on_after_save_does_not_answer_the_next_item(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+    before = rater.nonce
+    rater.press("y", "1", "t")
+    rater.page.keyboard.type("cells")
+    rater.page.keyboard.press("Control+s")
+    rater.page.keyboard.type(" nay any 1")
+    rater.wait_for_item(after=before)
+    assert rater.page.locator(".desk .questions button[aria-pressed=true]").count() == 0
+
+
+def test_a_revision_can_be_left_without_saving(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+    judge_concept(rater)
+    rater.save()
+    second = rater.item
+    rater.page.get_by_role("link", name="My answers").press("Enter")
+    rater.page.get_by_role("button", name="Revise").press("Enter")
+    rater.wait_for_item()
+    rater.page.get_by_role("link", name="My progress").press("Enter")
+    expect(rater.page.get_by_text("1 of 12 judged")).to_be_visible()
+    rater.open_task()
+    assert rater.item == second

@@ -1,14 +1,12 @@
-// The judging desk: one item on the screen, its form, and the saving of both.
+// The judging desk: one item on the screen and its form.
 // Pictures and questions come and go together, so the screen and the record cannot disagree.
 
-const DRAFT_DELAY_MS = 400;
-const SHORTEST_LOOK_MS = 400; // a second click that meant the item before is not an answer to this one
-const RETRY_MS = 2000;
+const SHORTEST_LOOK_MS = 400; // a key that was meant for the item before is not an answer to this one
 
 const HELP = [
   ["letters and digits", "choose the answer that carries the key"],
   ["Ctrl S", "save and go on"],
-  ["T · K", "go to the name · comment field"],
+  ["T · V · K", "go to the name · what it is about · the comment"],
   ["Esc", "leave a field or the enlarged picture"],
   ["← → ↑ ↓, Enter", "walk over the pictures, enlarge"],
   ["Z", "magnifier on or off"],
@@ -23,11 +21,11 @@ class Desk {
     this.root = element("div", "desk");
     host.append(this.root);
     this.build();
+    this.saver = new Saver((text, kind, error) => this.report(text, kind, error));
     this.form = new Form(this.questionsNode, () => this.edited());
-    this.pictures = new Pictures(this.picturesNode, () => (this.overlayUsed = true));
-    this.onKey = (event) => this.key(event);
-    this.onHide = () => this.saveDraft();
-    document.addEventListener("keydown", this.onKey, true);
+    this.pictures = new Pictures(this.picturesNode, () => this.saver.useOverlay(this.form.answers));
+    this.keys = new Keys(this);
+    this.onHide = () => this.saver.flushNow();
     window.addEventListener("pagehide", this.onHide);
     document.addEventListener("visibilitychange", this.onHide);
   }
@@ -43,16 +41,20 @@ class Desk {
     this.statusNode = element("p", "status");
     this.statusNode.setAttribute("role", "status");
     this.helpNode = this.help();
+    const panel = element("aside");
+    panel.append(this.headNode, this.questionsNode, this.foot());
+    const left = element("div", "left");
+    left.append(this.toolsNode, this.picturesNode);
+    this.root.append(left, panel, this.helpNode);
+  }
+
+  foot() {
     const foot = element("footer");
     const buttons = element("div", "buttons");
     buttons.append(this.saveButton, this.tool("Previous", "P", () => this.previous()));
     buttons.append(this.tool("Keys", "?", () => this.toggleHelp()));
     foot.append(buttons, this.statusNode, element("p", "notice", this.data.notice));
-    const panel = element("aside");
-    panel.append(this.headNode, this.questionsNode, foot);
-    const left = element("div", "left");
-    left.append(this.toolsNode, this.picturesNode);
-    this.root.append(left, panel, this.helpNode);
+    return foot;
   }
 
   help() {
@@ -65,26 +67,36 @@ class Desk {
     return sheet;
   }
 
+  get isJudging() {
+    return this.root.isConnected && this.turn?.state === "turn";
+  }
+
+  get hasSheet() {
+    return this.pictures.viewer.isOpen || !this.helpNode.hidden;
+  }
+
   async load(item) {
     const query = new URLSearchParams({ study: this.data.study_id, task: this.data.task_id, ...item });
     try {
       await this.show(await call(`api/turn?${query}`));
     } catch (error) {
-      this.fail(error, () => this.load(item));
+      this.report("", "failed", error);
     }
   }
 
   async show(turn) {
     this.turn = turn;
-    this.overlayUsed = false;
+    this.shownAt = undefined;
     if (turn.state === "finished") return this.emit("finished", Date.now());
     this.root.dataset.item = turn.item_id;
-    this.busy = false;
-    this.saveButton.disabled = false;
+    this.helpNode.hidden = true;
+    const left = this.saver.begin(turn);
+    this.form.show(left ? { ...turn, answers: left } : turn);
     this.drawHead();
-    this.form.show(turn);
+    this.unlock();
     const ready = this.pictures.show(turn);
     this.drawTools();
+    if (left) this.saver.changed(left);
     await ready;
     requestAnimationFrame(() => requestAnimationFrame(() => this.painted(turn)));
     return undefined;
@@ -95,6 +107,7 @@ class Desk {
     this.shownAt = Date.now();
     this.root.dataset.painted = turn.nonce;
     performance.mark("cytosae-painted"); // what scripts/bench_app.py measures
+    if (this.pictures.nFailed) this.sayPicturesFailed();
     for (const picture of turn.prefetch) new Image().src = `cells/${turn.study_id}/${picture}`;
   }
 
@@ -108,11 +121,24 @@ class Desk {
     bar.setAttribute("aria-label", `${this.turn.n_done} of ${n} done`);
     this.headNode.replaceChildren(place, bar);
     if (this.data.simulated) this.headNode.append(element("span", "badge simulated", "SIMULATED"));
-    if (revision > 1) this.headNode.append(element("span", "badge", `revision ${revision - 1}`));
+    if (revision > 1) this.headNode.append(this.revisionNote(revision));
+  }
+
+  revisionNote(revision) {
+    const note = element("p", "revision", `You saved this before; saving again makes revision ${revision - 1}. `);
+    note.append(this.tool("Back without saving", "", () => this.leaveRevision()));
+    return note;
+  }
+
+  leaveRevision() {
+    if (this.data.item) this.emit("revised", Date.now());
+    else this.load({});
   }
 
   drawTools() {
+    const size = element("span", "size", this.pictures.summary());
     this.toolsNode.replaceChildren(
+      size,
       this.tool("Magnifier", "Z", () => this.pictures.lens.toggle(), () => this.pictures.lens.on),
       ...(this.pictures.hasMaps ? [this.mapTool(), this.opacityTool()] : []),
     );
@@ -121,7 +147,7 @@ class Desk {
   tool(label, key, action, isOn) {
     const button = element("button", "", label);
     button.type = "button";
-    button.append(element("kbd", "", key));
+    if (key) button.append(element("kbd", "", key));
     if (isOn) button.setAttribute("aria-pressed", String(isOn()));
     button.onclick = () => {
       action();
@@ -143,69 +169,75 @@ class Desk {
   }
 
   edited() {
-    clearTimeout(this.draftTimer);
-    this.hasDraft = true;
-    this.draftTimer = setTimeout(() => this.saveDraft(), DRAFT_DELAY_MS);
-  }
-
-  async saveDraft() {
-    if (!this.hasDraft || this.busy) return;
-    clearTimeout(this.draftTimer);
-    this.hasDraft = false;
-    const { item_id: item, stage_id: stage, nonce } = this.turn;
-    try {
-      const { saved_at: savedAt } = await call("api/draft", { item, stage, answers: this.form.answers });
-      if (this.turn.nonce === nonce) this.say(`Draft kept ${clockTime(savedAt)}`);
-    } catch (error) {
-      if (this.turn.nonce !== nonce) return;
-      this.hasDraft = true;
-      this.fail(error, () => this.saveDraft());
-    }
+    this.saver.changed(this.form.answers);
+    if (this.statusNode.classList.contains("failed")) this.say("Changed since the last attempt: press Save.");
   }
 
   async save() {
-    const { turn } = this;
-    if (this.busy || !turn || Date.now() - (this.shownAt ?? Infinity) < SHORTEST_LOOK_MS) return;
+    if (this.isSaving || !this.mayAnswer()) return;
+    if (this.pictures.nFailed) return this.sayPicturesFailed();
     const missing = this.form.firstMissing();
     if (missing) {
       this.form.point(missing);
-      this.say(`Please answer: ${missing.text}`, "wanted");
-      return;
+      return this.say(`Please answer: ${missing.text}`, "wanted");
     }
-    this.busy = true;
+    return this.send();
+  }
+
+  async send() {
+    const { turn } = this;
+    this.lock();
+    const saved = await this.saver.save(this.data.task_id, this.form.collected(), () => this.sendAgain(turn));
+    if (this.turn !== turn) return;
+    if (!saved) this.unlock();
+    else if (this.data.item) this.emit("revised", Date.now());
+    else {
+      this.say(`Saved ${clockTime(saved.saved_at)}`, "saved");
+      await this.show(saved.turn);
+    }
+  }
+
+  sendAgain(turn) {
+    if (this.turn === turn && !this.isSaving) this.send();
+  }
+
+  // Between Save and its answer nothing can be typed that would be lost.
+  lock() {
+    this.isSaving = true;
+    this.focused = this.root.getRootNode().activeElement;
     this.saveButton.disabled = true;
-    clearTimeout(this.draftTimer);
-    const { study_id: study, nonce } = turn;
-    const answers = this.form.collected();
-    await this.send({ study, task: this.data.task_id, nonce, answers, overlay_used: this.overlayUsed });
+    this.questionsNode.inert = true;
+    this.say("Saving …");
   }
 
-  async send(judgement) {
-    try {
-      const answer = await call("api/judgement", judgement);
-      this.hasDraft = false;
-      this.shownAt = undefined;
-      this.say(`Saved ${clockTime(answer.saved_at)}`, "saved");
-      if (this.data.item) this.emit("revised", Date.now());
-      else await this.show(answer.turn);
-    } catch (error) {
-      this.busy = false;
-      this.saveButton.disabled = false;
-      this.fail(error, () => this.resend(judgement));
-    }
+  unlock() {
+    this.isSaving = false;
+    this.saveButton.disabled = false;
+    this.questionsNode.inert = false;
+    if (this.focused?.isConnected) this.focused.focus();
+    this.focused = null;
   }
 
-  async resend(judgement) {
-    if (this.busy || this.turn.nonce !== judgement.nonce) return;
-    this.busy = true;
-    await this.send(judgement); // the same nonce: a judgement that did arrive is not stored twice
+  // Not before the pictures were there for a moment.
+  mayAnswer() {
+    if (!this.shownAt) this.say("Wait for the pictures …");
+    return Date.now() - (this.shownAt ?? Infinity) >= SHORTEST_LOOK_MS;
   }
 
-  previous() {
-    if (this.turn?.previous) {
-      this.saveDraft();
-      this.load(this.turn.previous);
-    } else this.say("There is no earlier item.");
+  sayPicturesFailed() {
+    this.say(`${this.pictures.nFailed} pictures did not load; what is not seen cannot be judged.`, "failed");
+    this.statusNode.append(this.tool("Load again", "", () => this.load(this.place())));
+  }
+
+  place() {
+    const { item_id: item, stage_id: stage, revision } = this.turn;
+    return revision > 1 ? { item, stage } : {};
+  }
+
+  async previous() {
+    const { previous } = this.turn;
+    if (!previous) return this.say("There is no earlier item.");
+    return (await this.saver.flush()) ? this.load(previous) : undefined;
   }
 
   toggleHelp() {
@@ -213,63 +245,42 @@ class Desk {
   }
 
   say(text, kind = "") {
-    clearTimeout(this.retryTimer);
     this.statusNode.className = `status ${kind}`;
     this.statusNode.replaceChildren(text);
   }
 
-  fail(error, again) {
+  report(text, kind, error) {
+    if (!error) {
+      if (!this.isSaving) this.say(text, kind);
+      return;
+    }
     if (!(error instanceof ServerError)) throw error;
+    const passes = isPassing(error) ? " Keep this page open; trying again …" : "";
+    this.say(`${text}${error.message}${passes}`, kind);
     if (error.status === 401) {
-      this.say("You were signed out. Your draft is kept; sign in again to go on.", "failed");
+      this.say("You were signed out. Your answers are kept in this tab; sign in again to go on.", kind);
       this.statusNode.append(this.tool("Sign in", "", () => window.location.reload()));
-    } else if (error.status === 409) {
-      this.say(error.message, "failed");
-      this.statusNode.append(this.tool("Show the current item", "", () => this.load({})));
-    } else if (error.status === 0) {
-      this.say(`Not saved: ${error.message} Keep this page open; trying again …`, "failed");
-      this.retryTimer = setTimeout(again, RETRY_MS);
-    } else this.say(`Not saved: ${error.message}`, "failed");
-  }
-
-  key(event) {
-    if (!this.root.isConnected || !this.turn || this.turn.state === "finished") return;
-    const target = event.composedPath()[0];
-    const typing = target.matches?.("textarea, input[type=text], input[type=password]");
-    if (this.handled(event, typing)) {
-      event.preventDefault();
-      event.stopImmediatePropagation();
-    } else if (!typing && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      event.stopImmediatePropagation(); // Streamlit has single-letter keys of its own
     }
+    if (error.status === 409) this.statusNode.append(this.tool("Show the current item", "", () => this.load({})));
   }
 
-  handled(event, typing) {
-    const control = event.ctrlKey || event.metaKey;
-    if (control && (event.key === "s" || event.key === "Enter")) {
-      if (!event.repeat) this.save();
-      return true;
-    }
-    if (control || event.altKey) return false;
-    if (event.key === "Escape") return this.escape(typing);
-    if (typing) return false;
-    if (event.repeat && event.key.length === 1) return true;
-    return this.arrow(event.key) || this.form.press(event.key.toLowerCase()) || this.command(event.key.toLowerCase());
-  }
-
-  escape(typing) {
+  escape(isText) {
     if (this.pictures.viewer.isOpen) this.pictures.viewer.close();
     else if (!this.helpNode.hidden) this.helpNode.hidden = true;
-    else if (typing) this.root.getRootNode().activeElement.blur();
+    else if (isText) this.root.getRootNode().activeElement?.blur();
     return true;
   }
 
   arrow(key) {
-    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.pictures.columns, ArrowDown: this.pictures.columns };
-    if (!(key in steps)) return false;
-    if (this.pictures.viewer.isOpen) this.pictures.viewer.move(Math.sign(steps[key]));
-    else this.pictures.move(steps[key]);
+    const { columns } = this.pictures;
+    const step = { arrowleft: -1, arrowright: 1, arrowup: -columns, arrowdown: columns }[key];
+    if (this.pictures.viewer.isOpen) this.pictures.viewer.move(Math.sign(step));
+    else this.pictures.move(step);
     return true;
+  }
+
+  answer(key) {
+    return !this.isSaving && this.form.press(key, () => this.mayAnswer());
   }
 
   command(key) {
@@ -286,11 +297,10 @@ class Desk {
   }
 
   close() {
-    this.saveDraft();
-    document.removeEventListener("keydown", this.onKey, true);
+    this.saver.close();
+    this.keys.close();
     document.removeEventListener("visibilitychange", this.onHide);
     window.removeEventListener("pagehide", this.onHide);
-    clearTimeout(this.retryTimer);
     this.pictures.close();
     this.root.remove();
   }

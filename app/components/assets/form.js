@@ -111,18 +111,15 @@ class Form {
     field.querySelector("textarea, button").focus();
   }
 
-  // True when the key belongs to a question that is asked now.
-  press(key) {
+  // True when the key belongs to a question that is asked now; it acts only when `mayAnswer()` says so.
+  press(key, mayAnswer) {
     for (const question of this.questions.filter((one) => this.isAsked(one))) {
-      if (question.key === key) {
-        this.fields.get(question.question_id).querySelector("textarea").focus();
-        return true;
-      }
       const option = question.options.find((one) => one.key === key);
-      if (option) {
-        this.choose(question, option.value);
-        return true;
-      }
+      if (!option && question.key !== key) continue;
+      if (!mayAnswer()) return true;
+      if (option) this.choose(question, option.value);
+      else this.fields.get(question.question_id).querySelector("textarea, .options button").focus();
+      return true;
     }
     return false;
   }

@@ -24,7 +24,18 @@ class Pictures {
     this.root.replaceChildren(...sections, this.lens.node);
     this.arrange();
     this.drawOverlays();
+    if (this.overlay.on && this.hasMaps) this.onOverlay();
     return Promise.all(this.frames.map((frame) => frame.ready));
+  }
+
+  get nFailed() {
+    return this.frames.filter((frame) => frame.hasFailed).length;
+  }
+
+  // Said where a scroll bar could leave pictures unseen.
+  summary() {
+    const isCut = this.root.scrollHeight > this.root.offsetHeight + 1;
+    return isCut ? `${this.frames.length} pictures of ${this.groups.length} data sets: scroll for all` : "";
   }
 
   section(turn, group) {
@@ -53,12 +64,18 @@ class Pictures {
     image.alt = `cell ${number + 1}`;
     image.draggable = false;
     entry.image = image;
-    entry.ready = image.decode().catch(() => node.classList.add("missing"));
+    entry.ready = image.decode().catch(() => this.fail(entry));
     node.append(image);
     node.type = "button";
     node.setAttribute("aria-label", `enlarge cell ${number + 1}`);
     node.onclick = () => this.viewer.open(this.frames, number);
     return node;
+  }
+
+  fail(entry) {
+    entry.hasFailed = true;
+    entry.node.classList.add("missing");
+    entry.node.replaceChildren(element("span", "", "picture did not load"));
   }
 
   // The largest square frames with which everything fits; a scroll bar only below SMALLEST_FRAME.
@@ -68,8 +85,7 @@ class Pictures {
     const height = this.root.offsetHeight - 4 - this.groups.length * TITLE_HEIGHT;
     let best = { size: 0, columns: 1 };
     for (let columns = 1; columns <= 12; columns++) {
-      const rows = this.groups.reduce((sum, group) => sum + Math.ceil(group.frames.length / columns), 0);
-      const size = Math.floor(Math.min(width / columns, height / rows)) - GAP;
+      const size = Math.floor(Math.min(width / columns, height / this.countRows(columns))) - GAP;
       if (size > best.size) best = { size, columns };
     }
     if (best.size < SMALLEST_FRAME) best = this.scrolling(width);
@@ -79,9 +95,14 @@ class Pictures {
     this.drawScaleBars(best.size);
   }
 
+  countRows(columns) {
+    return this.groups.reduce((sum, group) => sum + Math.ceil(group.frames.length / columns), 0);
+  }
+
   scrolling(width) {
     const scrollBar = 16;
-    const columns = Math.max(1, Math.floor((width - scrollBar) / (SMALLEST_FRAME + GAP)));
+    let columns = Math.max(1, Math.floor((width - scrollBar) / (SMALLEST_FRAME + GAP)));
+    while (columns > 1 && this.countRows(columns - 1) === this.countRows(columns)) columns -= 1; // as many rows, but larger pictures
     return { columns, size: Math.floor((width - scrollBar) / columns) - GAP };
   }
 
