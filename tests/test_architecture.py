@@ -62,6 +62,12 @@ def test_annotation_knows_neither_sae_nor_backbone():
     assert not loaded & {"cytosae_core.sae", "cytosae_core.backbone"}
 
 
+def test_analysis_knows_neither_annotation_nor_its_database():
+    loaded = loaded_by(modules_of("cytosae_core/analysis"))
+    assert "cytosae_core.analysis.sampling" in loaded
+    assert not {name for name in loaded if name.startswith(("cytosae_core.annotation", "sqlalchemy"))}
+
+
 def test_sae_and_backbone_do_not_know_annotation():
     loaded = loaded_by(modules_of("cytosae_core/sae") + modules_of("cytosae_core/backbone"))
     assert "cytosae_core.annotation" not in loaded

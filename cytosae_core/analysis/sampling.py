@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from cytosae_core.annotation.protocol import Stratum
 from cytosae_core.errors import AnalysisError
 
 N_INIT = 10
@@ -25,12 +24,24 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """One stratum of the draw."""
+
+    stratum: int
+    n_latents: int
+    """High-activation latents in the cluster."""
+    n_eligible: int
+    """Those with enough reference images on disk."""
+    n_drawn: int
+
+
+@dataclass(frozen=True)
 class Sample:
     """Drawn latents, the strata they stand for, and how it went."""
 
     latents: pd.DataFrame
     """Columns latent, stratum, block; ordered by block, then stratum."""
-    strata: tuple[Stratum, ...]
+    strata: tuple[Cluster, ...]
     """One for each cluster, in the order of the clusters' mean activation."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Thresholds, seed, counts, cluster centres and top-ups: plain JSON values."""
@@ -118,7 +129,7 @@ def draw_latents(
     ]
     n_latents = np.bincount(clusters, minlength=n_clusters)
     strata = tuple(
-        Stratum(stratum, int(n_latents[stratum]), int(n_eligible[stratum]), int(n_drawn[stratum]))
+        Cluster(stratum, int(n_latents[stratum]), int(n_eligible[stratum]), int(n_drawn[stratum]))
         for stratum in range(n_clusters)
     )
     notes = {

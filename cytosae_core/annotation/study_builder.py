@@ -25,7 +25,7 @@ def build_study(
     """
     created_at = now().astimezone(UTC).isoformat(timespec="seconds")
     ids = item_ids(digest_of([config.seed, config.title, atlas.atlas_id, created_at]))
-    concept, sample, sampling = concept_part(atlas, config, ids)
+    concept, strata, sampling = concept_part(atlas, config, ids)
     items, tasks = concept, [concept_task()]
     if config.groups is not None:
         disease, sampling["disease"] = disease_part(atlas, config, config.groups, ids)
@@ -42,7 +42,7 @@ def build_study(
         datasets=tuple(info.name for info in atlas.datasets if info.name in shown),
         tasks=tuple(tasks),
         items=tuple(items),
-        strata=sample.strata,
+        strata=strata,
         sampling=sampling,
         um_per_px={info.name: info.um_per_px for info in atlas.datasets if info.name in shown and info.um_per_px},
     )

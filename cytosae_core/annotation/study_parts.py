@@ -1,13 +1,14 @@
 """The two tasks of a study: their items, and the record of how these were chosen."""
 
 from collections.abc import Container, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from cytosae_core.analysis.differential import differential_latents
-from cytosae_core.analysis.sampling import Sample, draw_latents, high_activation_latents
-from cytosae_core.annotation.protocol import Item
+from cytosae_core.analysis.sampling import draw_latents, high_activation_latents
+from cytosae_core.annotation.protocol import Item, Stratum
 from cytosae_core.annotation.study_config import StudyConfig
 from cytosae_core.annotation.study_items import concept_items, decoy_items, disease_items, repeat_items
 from cytosae_core.atlas.atlas import LatentAtlas
@@ -17,8 +18,8 @@ from cytosae_core.errors import StudyError
 
 def concept_part(
     atlas: LatentAtlas, config: StudyConfig, ids: Iterator[str]
-) -> tuple[list[Item], Sample, dict[str, Any]]:
-    """Items of the concept task, the draw, and the record of how it was made."""
+) -> tuple[list[Item], tuple[Stratum, ...], dict[str, Any]]:
+    """Items of the concept task, the strata they were drawn from, and the record of how."""
     statistics = atlas.statistics(config.dataset)
     on_disk = {info.name: atlas.n_pictures(info.name) for info in atlas.datasets if info.n_pictures}
     if not on_disk:
@@ -49,7 +50,8 @@ def concept_part(
         "n_repeats": len(repeats),
         "n_decoys": len(decoys),
     }
-    return [*mains, *repeats, *decoys], sample, {"concept": record}
+    strata = tuple(Stratum(**asdict(cluster)) for cluster in sample.strata)
+    return [*mains, *repeats, *decoys], strata, {"concept": record}
 
 
 def _why(dataset: str, on_disk: Container[str]) -> str:
