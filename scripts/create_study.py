@@ -8,10 +8,11 @@ import _root
 import tyro
 from _cli import run
 from _database import open_database
+from _publish import publish_study
 
 from cytosae_core.annotation.protocol import Study
 from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_builder import StudyConfig, build_study, write_study
+from cytosae_core.annotation.study_builder import StudyConfig, build_study
 from cytosae_core.atlas.atlas import LatentAtlas
 
 
@@ -31,11 +32,8 @@ class Config:
 def main(config: Config) -> None:
     """Build, write, register, and say what was made."""
     study = build_study(LatentAtlas.open(config.atlas), config.study)
-    path = write_study(study, config.out)
-    atlas = config.atlas.resolve()
-    place = atlas.relative_to(_root.ROOT).as_posix() if atlas.is_relative_to(_root.ROOT) else str(atlas)
-    Repository(open_database(config.database, may_create=True)).register_study(study, place)
-    show(study, path)
+    repository = Repository(open_database(config.database, may_create=True))
+    show(study, publish_study(study, repository, config.atlas, config.out))
 
 
 def show(study: Study, path: Path) -> None:
