@@ -79,3 +79,17 @@ class Rater:
     @property
     def is_done(self) -> bool:
         return self.page.get_by_text("All done. Thank you.").is_visible()
+
+
+def judgements(site, rater: Rater):
+    """What the database holds of this rater, oldest first."""
+    table = site.repository.judgement_table(site.study.study_id)
+    table = table[table["rater_code"] == rater.rater_code]
+    return table.sort_values("submitted_at").reset_index(drop=True)
+
+
+def judge_concept(rater: Rater, *, name: str = "vacuolated monocytes") -> None:
+    """Say yes, name it, fairly sure."""
+    rater.press("y")
+    rater.write("t", name)
+    rater.press("2")
