@@ -1,5 +1,6 @@
 """What every script shares: one sentence for an error, one bar for progress."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,6 +20,8 @@ def run(main: Callable[[Config], None], config: type[Config]) -> None:
         main(tyro.cli(config, description=sys.modules["__main__"].__doc__))
     except CytosaeError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit("interrupted; nothing is left half-made, and the same command goes on where this one stopped")
 
