@@ -35,7 +35,7 @@ class Pictures {
   // Said where a scroll bar could leave pictures unseen.
   summary() {
     const isCut = this.root.scrollHeight > this.root.offsetHeight + 1;
-    return isCut ? `${this.frames.length} pictures of ${this.groups.length} data sets: scroll for all` : "";
+    return isCut ? `${this.frames.length} pictures: scroll` : "";
   }
 
   section(turn, group) {
