@@ -14,4 +14,4 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check --quiet .
 .venv/bin/mypy
-exec .venv/bin/python -m pytest --numprocesses 2 --dist loadgroup "$@"
+exec .venv/bin/python -m pytest --numprocesses 2 --dist worksteal "$@"

@@ -51,11 +51,3 @@ def test_an_error_is_one_sentence_and_an_exit_status(tmp_path, cells):
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith(f"error: {tmp_path / 'none.pth'}: no such file; give")
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.slow
-def test_help_names_what_has_to_be_known():
-    for script in ("extract_tokens.py", "bench_tokens.py"):
-        done = run(script, "--help")
-        assert done.returncode == 0
-        assert "--backbone" in done.stdout
