@@ -55,19 +55,19 @@ def differential_latents(
     """
     if n < 1:
         raise AnalysisError(f"n is {n}; ask for at least 1 latent in each direction")
-    counts, groups = _usable(barcodes, min_images)
-    _check_groups(groups, group_a, group_b)
-    patients = _patient_barcodes(counts, groups, ranking)
+    counts, groups = usable_patients(barcodes, min_images)
+    check_groups(groups, group_a, group_b)
+    patients = patient_barcodes(counts, groups, ranking)
     is_a, is_b = ((groups["diagnosis"] == group).to_numpy() for group in (group_a, group_b))
     mean_a, mean_b = patients[is_a].mean(axis=0), patients[is_b].mean(axis=0)
     parts = [
-        _direction(group_a, mean_a, mean_b, _stronger(mean_a, mean_b, n)),
-        _direction(group_b, mean_a, mean_b, _stronger(mean_b, mean_a, n)),
+        _direction(group_a, mean_a, mean_b, stronger(mean_a, mean_b, n)),
+        _direction(group_b, mean_a, mean_b, stronger(mean_b, mean_a, n)),
     ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _usable(barcodes: PatientCounts, min_images: int) -> tuple[FloatArray, pd.DataFrame]:
+def usable_patients(barcodes: PatientCounts, min_images: int) -> tuple[FloatArray, pd.DataFrame]:
     """Counts `(n_patients, n_latents)` and patients, sorted by name so that their order cannot change a last digit."""
     groups = barcodes.groups.reset_index(drop=True)
     repeated = groups["patient"][groups["patient"].duplicated()]
@@ -84,7 +84,8 @@ def _usable(barcodes: PatientCounts, min_images: int) -> tuple[FloatArray, pd.Da
     return counts, groups.reset_index(drop=True)
 
 
-def _check_groups(groups: pd.DataFrame, group_a: str, group_b: str) -> None:
+def check_groups(groups: pd.DataFrame, group_a: str, group_b: str) -> None:
+    """Raise AnalysisError unless both groups have patients and differ from each other."""
     known = sorted(groups["diagnosis"].dropna().unique())
     for group in (group_a, group_b):
         if group not in known:
@@ -93,7 +94,8 @@ def _check_groups(groups: pd.DataFrame, group_a: str, group_b: str) -> None:
         raise AnalysisError(f"group {group_a!r} cannot be compared with itself; choose two of {known}")
 
 
-def _patient_barcodes(counts: FloatArray, groups: pd.DataFrame, ranking: Ranking) -> FloatArray:
+def patient_barcodes(counts: FloatArray, groups: pd.DataFrame, ranking: Ranking) -> FloatArray:
+    """Barcodes `(n_patients, n_latents)`: counts over images, or over the width of the autoencoder as released."""
     if ranking not in ("corrected", "released"):
         raise AnalysisError(f"ranking {ranking!r} is not known; choose 'corrected' or 'released'")
     n_images: FloatArray = groups["n_images"].to_numpy(dtype=np.float64)
@@ -101,7 +103,7 @@ def _patient_barcodes(counts: FloatArray, groups: pd.DataFrame, ranking: Ranking
     return counts / denominators[:, None]
 
 
-def _stronger(mean: FloatArray, other: FloatArray, n: int) -> NDArray[np.int64]:
+def stronger(mean: FloatArray, other: FloatArray, n: int) -> NDArray[np.int64]:
     """Up to `n` latents with the largest `mean - other`, largest first, ties by latent number."""
     scale = max(float(mean.max()), float(other.max()))
     if scale == 0:

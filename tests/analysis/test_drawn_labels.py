@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytosae_core.analysis.attribute_list import ITEMS, Condition, Item, list_digest
@@ -31,6 +31,7 @@ def slow_coverage(mask: np.ndarray, factor: int) -> np.ndarray:
     )
 
 
+@settings(max_examples=12)
 @given(height=st.integers(16, 40), width=st.integers(16, 40), seed=st.integers(0, 99))
 def test_patch_coverage_is_the_share_of_pixels_even_where_patches_end_between_them(height, width, seed):
     mask = np.random.default_rng(seed).random((height, width)) < 0.3
@@ -68,7 +69,7 @@ def test_all_conditions_of_an_item_must_hold():
 
 
 def test_an_image_that_was_not_drawn_is_named(drawn):
-    with pytest.raises(AnalysisError, match="'basophil/other.TIF' is not among the drawn cells"):
+    with pytest.raises(AnalysisError, match=r"'basophil/other\.TIF' is not among the drawn cells"):
         read_drawn_truth(drawn, pd.Series(["basophil/other.TIF"]))
 
 
