@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from cytosae_core.atlas import references
 from cytosae_core.atlas.release_model import Floats, Integers, ReleaseTables
 from cytosae_core.errors import ReleaseError
 
@@ -98,15 +99,11 @@ def check_labels(tables: ReleaseTables, label_at: Integers, name_at: Sequence[st
 
 
 def label_entropy(tables: ReleaseTables) -> npt.NDArray[np.float64]:
-    """H = -sum p ln p in nats (n_latents,), p the share of summed activation by label; NaN without references."""
+    """The formula of `references.label_entropy` (n_latents,), from the published reference tables."""
     latents, slots = np.nonzero(tables.is_filled)
-    labels = tables.labels[latents, slots]
-    total = np.zeros((tables.n_latents, int(labels.max(initial=0)) + 1))
-    np.add.at(total, (latents, labels), tables.values[latents, slots].astype(np.float64))
-    whole = total.sum(axis=1, keepdims=True)
-    share = total / np.where(whole > 0, whole, 1)
-    entropy = -(share * np.log(np.where(share > 0, share, 1))).sum(axis=1) + 0.0  # + 0.0: no negative zero
-    return np.where(whole[:, 0] > 0, entropy, np.nan)
+    return references.label_entropy(
+        latents, tables.labels[latents, slots], tables.values[latents, slots], tables.n_latents
+    )
 
 
 def entropy_difference(tables: ReleaseTables, entropy: npt.NDArray[np.float64]) -> float:

@@ -1,0 +1,71 @@
+"""The statistics of an atlas, slowly, from all tokens by all latents; imports nothing from cytosae_core."""
+
+import math
+from collections import defaultdict
+
+import numpy as np
+
+
+def dense_activations(tokens, weights):
+    """z = ReLU((x - b_dec) W_enc + b_enc), (n_images, n_tokens, d_sae), in float64."""
+    x = tokens.astype(np.float64) - weights["b_dec"]
+    return np.maximum(x @ weights["W_enc"].astype(np.float64) + weights["b_enc"], 0)
+
+
+def dense_image_numbers(z, *, activation="mean", cls_in_mean=True, cls_in_counts=False, tau=0.2):
+    """A and a, (n_images, d_sae) each."""
+    counts = (z[:, (0 if cls_in_counts else 1) :] > tau).sum(axis=1)
+    means = z[:, (0 if cls_in_mean else 1) :].mean(axis=1)
+    return (counts.astype(np.float64) if activation == "count" else means), counts
+
+
+def dense_statistics(numbers):
+    """latent -> (n_active, sum of activations)."""
+    return [(int((column > 0).sum()), float(column.sum())) for column in numbers.T]
+
+
+def dense_references(numbers, image_ids, k=10):
+    """latent -> [(image_id, activation), ...], strongest first, then by id; only images that activate it."""
+    found = []
+    for column in numbers.T:
+        active = [(name, value) for name, value in zip(image_ids, column.tolist(), strict=True) if value > 0]
+        # What the atlas stores is float32: equal there is equal.
+        found.append(sorted(active, key=lambda one: (-np.float32(one[1]), one[0]))[:k])
+    return found
+
+
+def dense_entropy(references, label_of):
+    """Nats by latent; None without references."""
+    entropies = []
+    for rows in references:
+        by_label = defaultdict(float)
+        for name, value in rows:
+            by_label[label_of[name]] += value
+        whole = sum(by_label.values())
+        entropies.append(-sum(v / whole * math.log(v / whole) for v in by_label.values()) if rows else None)
+    return entropies
+
+
+def dense_barcodes(counts, patients):
+    """patient -> (n_images, counts by latent)."""
+    rows = defaultdict(list)
+    for index, patient in enumerate(patients):
+        if patient is not None:
+            rows[patient].append(index)
+    return {patient: (len(index), counts[index].sum(axis=0)) for patient, index in rows.items()}
+
+
+def exact_weights(rng, d_in, d_sae):
+    """Weights on a coarse grid: float32 and float64 agree to the last bit, and equal activations are frequent."""
+    grid = {
+        "W_enc": rng.integers(-2, 3, (d_in, d_sae)) / 4,
+        "b_enc": rng.integers(-4, 1, d_sae) / 4,
+        "W_dec": rng.integers(-2, 3, (d_sae, d_in)) / 4,
+        "b_dec": rng.integers(-2, 3, d_in) / 8,
+    }
+    return {name: values.astype(np.float32) for name, values in grid.items()}
+
+
+def exact_tokens(rng, n_images, n_tokens, d_in):
+    """Tokens on a coarse grid."""
+    return (rng.integers(-3, 4, (n_images, n_tokens, d_in)) / 4).astype(np.float16)
