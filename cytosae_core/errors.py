@@ -9,6 +9,7 @@
     ├── ImageError               an image file that cannot be used
     ├── ImageTableError          a list of images that cannot be used
     ├── BackboneError            a checkpoint that does not fit its model
+    ├── TrainingError            a training run that cannot go on
     ├── StudyError               a study that is not what was published, or cannot be made
     ├── AnnotationError          something about raters and judgements
     │   ├── SignInError          a code that is wrong, expired or tried too often
@@ -58,6 +59,10 @@ class ImageTableError(CytosaeError):
 
 class BackboneError(CytosaeError):
     """A checkpoint does not fit the model it is loaded into."""
+
+
+class TrainingError(CytosaeError):
+    """A training run cannot go on."""
 
 
 class StudyError(CytosaeError):

@@ -54,7 +54,7 @@ def _hidden_folder(path: Path, resume_key: str | None) -> Iterator[Path]:
         return
     folder = path.with_name(f".{path.name}.partial")
     folder.mkdir(exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         _start_or_resume(folder, resume_key)
         yield folder
 
@@ -74,7 +74,7 @@ def _start_or_resume(folder: Path, key: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system releases when the process ends, however it ends."""
     try:
         import fcntl

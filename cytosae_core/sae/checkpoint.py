@@ -137,6 +137,13 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 
     Raises ConfigError when `path` exists, ArtifactError when the disk is full.
     """
+    with workspace(path) as folder:
+        for name, content in files_of(checkpoint).items():
+            (folder / name).write_bytes(content)
+
+
+def files_of(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """The bytes of `sae.safetensors` and `config.json`, by name."""
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -146,11 +153,9 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         "activation": "relu",
         "provenance": dict(checkpoint.provenance),
     }
-    with workspace(path) as folder:
-        # As bytes, because the library hides what the system said when the disk is full.
-        (folder / WEIGHTS_NAME).write_bytes(to_bytes(dict(checkpoint.weights)))
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        (folder / CONFIG_NAME).write_text(text, encoding="utf-8")
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    # As bytes, because the library hides what the system said when the disk is full.
+    return {WEIGHTS_NAME: to_bytes(dict(checkpoint.weights)), CONFIG_NAME: text.encode()}
 
 
 def _check_crc(path: Path) -> None:
