@@ -1,0 +1,98 @@
+"""The figures of a run as a table in its folder: one row a step, the held-out figures in the rows that have some."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cytosae_core.backbone.shards import write_whole
+from cytosae_core.errors import ArtifactError
+from cytosae_core.sae.observe import StepRecord
+
+METRICS_NAME = "metrics.parquet"
+"""Name of the table in the folder of a run."""
+HELD_OUT = "held_out_"
+"""What the names of the figures on the held-out images begin with."""
+
+_COUNTS = ["n_images", "n_tokens", "n_dead"]
+
+
+class MetricsTable:
+    """Observer that keeps `metrics.parquet`: the columns of StepRecord, and held_out_<figure> where evaluated.
+
+    Written by rename at every checkpoint and at the end, so the file always belongs to the checkpoint beside it, or
+    to a later step.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the table of the run that lies in `folder`, which must exist when the first checkpoint is made."""
+        self.folder = folder
+        self._earlier = pd.DataFrame()
+        self._steps: list[StepRecord] = []
+        self._evaluations: dict[int, Mapping[str, float]] = {}
+
+    def on_step(self, record: StepRecord) -> None:
+        """Take the record of a step."""
+        self._steps.append(record)
+
+    def on_evaluation(self, step: int, values: Mapping[str, float]) -> None:
+        """Take the figures on the held-out images."""
+        self._evaluations[step] = {HELD_OUT + name: value for name, value in values.items()}
+
+    def on_checkpoint(self, step: int) -> None:
+        """Write the table."""
+        self.write()
+
+    def on_resume(self, step: int) -> None:
+        """Read the table of the interrupted run, without the rows after `step`.
+
+        Raises ArtifactError when it is missing, damaged, or does not reach `step`.
+        """
+        table = read_metrics(self.folder)
+        last = table["step"].max()
+        if step > 0 and not last >= step:
+            raise ArtifactError(
+                f"{self.folder / METRICS_NAME} ends at step {last}, and the run goes on from step {step}; "
+                "put the file of that checkpoint back, or delete the folder and train again"
+            )
+        self._earlier = table[table["step"] <= step]
+
+    def on_end(self) -> None:
+        """Write the table."""
+        self.write()
+
+    def table(self) -> pd.DataFrame:
+        """All rows so far, by step."""
+        steps = pd.DataFrame(self._steps, columns=list(StepRecord._fields)).set_index("step")
+        figures = pd.DataFrame.from_dict(dict(self._evaluations), orient="index").rename_axis("step")
+        new = steps.join(figures, how="outer").reset_index()
+        parts = [part for part in (self._earlier, new) if len(part)]
+        table = pd.concat(parts, ignore_index=True) if parts else new
+        return table.astype(dict.fromkeys(_COUNTS, "Int64"))
+
+    def write(self) -> None:
+        """Publish the table by rename; raises ArtifactError when the disk is full."""
+        buffer = io.BytesIO()
+        self.table().to_parquet(buffer, index=False)
+        write_whole(self.folder, METRICS_NAME, buffer.getbuffer())
+
+
+def read_metrics(folder: Path) -> pd.DataFrame:
+    """The table of the run in `folder`, one row a step; raises ArtifactError when it is missing or damaged."""
+    path = folder / METRICS_NAME
+    if not path.is_file():
+        raise ArtifactError(f"{path} is missing; give the folder of a training run")
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
+        raise ArtifactError(f"{path} is damaged ({error}); delete the folder and train again") from error
+
+
+def held_out_figures(table: pd.DataFrame) -> dict[str, float]:
+    """The last figures on the held-out images, by name; empty when the run had no held-out images."""
+    columns = [name for name in table.columns if name.startswith(HELD_OUT)]
+    evaluated = table.dropna(subset=columns, how="all") if columns else table[:0]
+    if evaluated.empty:
+        return {}
+    return {name.removeprefix(HELD_OUT): float(evaluated[name].iloc[-1]) for name in columns}
