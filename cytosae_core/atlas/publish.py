@@ -12,7 +12,8 @@ from cytosae_core.errors import ArtifactError, ConfigError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _KEY_NAME = ".resume-key"
-_LOCK_NAME = ".lock"
+LOCK_NAME = ".lock"
+"""Name of the file that a process holds while it fills a folder."""
 
 
 @contextlib.contextmanager
@@ -28,7 +29,7 @@ def workspace(path: Path, resume_key: str | None = None) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _hidden_folder(path, resume_key) as folder:
             yield folder
-            for name in (_KEY_NAME, _LOCK_NAME):
+            for name in (_KEY_NAME, LOCK_NAME):
                 (folder / name).unlink(missing_ok=True)
             _flush(folder)
             refuse_existing(path)
@@ -64,7 +65,7 @@ def _start_or_resume(folder: Path, key: str) -> None:
     if key_path.is_file() and key_path.read_text(encoding="utf-8") == key:
         return
     for child in folder.iterdir():
-        if child.name == _LOCK_NAME:
+        if child.name == LOCK_NAME:
             continue
         if child.is_dir() and not child.is_symlink():
             shutil.rmtree(child)
@@ -81,7 +82,7 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows has no such lock; there a second run is the user's to avoid
         yield
         return
-    with (folder / _LOCK_NAME).open("w") as lock:
+    with (folder / LOCK_NAME).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -4,6 +4,7 @@ z     = ReLU((x - b_dec) W_enc + b_enc)
 x_hat = z W_dec + b_dec
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -35,6 +36,14 @@ class SparseAutoencoder(nn.Module):
         self.b_enc = nn.Parameter(torch.zeros(d_sae, dtype=dtype))
         self.W_dec = nn.Parameter(torch.zeros(d_sae, d_in, dtype=dtype))
         self.b_dec = nn.Parameter(torch.zeros(d_in, dtype=dtype))
+
+    @classmethod
+    def of(cls, weights: Mapping[str, Tensor]) -> "SparseAutoencoder":
+        """The autoencoder with these weights, as a checkpoint holds them; they are copied."""
+        d_in, d_sae = weights["W_enc"].shape
+        sae = cls(d_in, d_sae, weights["W_enc"].dtype)
+        sae.load_state_dict(dict(weights))
+        return sae
 
     @property
     def d_in(self) -> int:

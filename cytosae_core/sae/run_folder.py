@@ -1,0 +1,95 @@
+"""The folder of a finished run: weights, configuration, manifest. The manifest is written last and makes it one.
+
+<run>/sae.safetensors  the four weights, float32
+<run>/config.json      format, sae_id, widths, and what they were trained on and how
+<run>/manifest.json    settings, figures, versions, and the files with size and sha256
+<run>/metrics.parquet  and whatever else the observers wrote
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cytosae_core.atlas.files import describe
+from cytosae_core.atlas.manifest import library_versions
+from cytosae_core.backbone.shards import write_whole
+from cytosae_core.errors import ArtifactError, FormatVersionError
+from cytosae_core.sae.checkpoint import Checkpoint, files_of
+from cytosae_core.sae.config import SaeConfig
+from cytosae_core.sae.state import TrainingState
+from cytosae_core.sae.tokens import TokenSource
+
+MANIFEST = "manifest.json"
+"""Name of the file that makes a folder a finished run."""
+FORMAT = "cytosae-sae-run"
+"""Kind of the artifact."""
+FORMAT_VERSION = 1
+"""Version of its format."""
+
+
+def settings_of(config: SaeConfig, tokens: TokenSource) -> dict[str, Any]:
+    """All that decides the weights of a run, as a JSON document: {"config": ..., "tokens": ...}."""
+    document: dict[str, Any] = json.loads(json.dumps({"config": asdict(config), "tokens": dict(tokens.identity)}))
+    return document
+
+
+def publish_run(state: TrainingState, config: SaeConfig, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write weights, configuration and, last, the manifest, which comes back; safe to repeat after a kill."""
+    checkpoint = checkpoint_of(state, settings)
+    for name, content in files_of(checkpoint).items():
+        write_whole(folder, name, content)
+    n_images = state.step * config.batch_images
+    names = sorted(path.name for path in folder.iterdir() if _belongs(path))
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "sae_id": checkpoint.sae_id,
+        **settings,
+        "simulated": settings["tokens"]["simulated"],
+        "seed": config.seed,
+        "d_in": config.d_in,
+        "d_sae": config.d_sae,
+        "n_steps": state.step,
+        "n_images": n_images,
+        "n_tokens": n_images * settings["tokens"]["shape"][1],
+        "seconds": state.seconds,
+        "device": str(state.device),
+        "evaluation": dict(state.evaluation),
+        "files": {name: asdict(entry) for name, entry in describe(folder, names).items()},
+        "versions": library_versions(),
+        "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }
+    write_whole(folder, MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False).encode())
+    return manifest
+
+
+def read_run(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a finished run; None where the folder holds none. Raises ArtifactError where it is damaged."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); train again in another folder") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ArtifactError(f"{path} does not describe a training run; choose another output folder")
+    if manifest["format_version"] != FORMAT_VERSION:
+        raise FormatVersionError(
+            f"{path} has format version {manifest['format_version']}, and this program reads {FORMAT_VERSION}; read it"
+            " with the version that wrote it, or train again in another folder"
+        )
+    return manifest
+
+
+def checkpoint_of(state: TrainingState, settings: Mapping[str, Any]) -> Checkpoint:
+    """The weights as they are published: float32, on the CPU, with the settings as their provenance."""
+    weights = {name: weight.detach().float().cpu().contiguous() for name, weight in state.sae.named_parameters()}
+    return Checkpoint(weights, {**settings, "simulated": settings["tokens"]["simulated"]})
+
+
+def _belongs(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith((".", "training_state")) and path.name != MANIFEST

@@ -1,0 +1,44 @@
+"""One training step, in the order of the published trainer."""
+
+import torch
+from torch import Tensor
+
+from cytosae_core.sae.config import SaeConfig
+from cytosae_core.sae.decoder import project_gradient, renormalise_rows
+from cytosae_core.sae.losses import total_loss
+from cytosae_core.sae.observe import StepRecord
+from cytosae_core.sae.schedule import learning_rate
+from cytosae_core.sae.state import TrainingState
+
+
+def training_step(state: TrainingState, x: Tensor, config: SaeConfig) -> StepRecord:
+    """Train on one batch of tokens (..., d_in); changes `state`."""
+    sae, optimizer = state.sae, state.optimizer
+    rate = learning_rate(config, state.step)
+    optimizer.zero_grad()
+    renormalise_rows(sae.W_dec)
+    dead = state.since_fired > config.dead_window  # (d_sae,)
+    n_dead = int(dead.sum())
+    output = sae(x)
+    ghosts = dead if config.ghost_gradients and n_dead else None
+    losses = total_loss(x, output, sae.W_dec, ghosts, config.mse, config.l1_coefficient)
+    torch.autograd.backward(losses.loss)
+    project_gradient(sae.W_dec)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    count_passes(state.since_fired, output.z)
+    state.step += 1
+    n_images, n_tokens = state.step * config.batch_images, x.shape[:-1].numel()
+    l0 = torch.count_nonzero(output.z) / n_tokens
+    loss, mse, l1, ghost, l0 = torch.stack([*losses, l0.to(losses.loss.dtype)]).tolist()  # one wait for the device
+    return StepRecord(
+        state.step, n_images, state.step * n_tokens, state.seconds, loss, mse, l1, ghost, rate, l0, n_dead
+    )
+
+
+@torch.no_grad()
+def count_passes(since_fired: Tensor, z: Tensor) -> None:
+    """Count one forward pass more for every latent (d_sae,), from 0 again for those active on a token of z."""
+    fired = z.flatten(0, -2).amax(dim=0) > 0  # (d_sae,)
+    since_fired.add_(1).masked_fill_(fired, 0)
