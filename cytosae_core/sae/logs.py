@@ -32,6 +32,22 @@ class MetricsTable:
         self._steps: list[StepRecord] = []
         self._evaluations: dict[int, Mapping[str, float]] = {}
 
+    def on_start(self, step: int) -> None:
+        """Read the table of the interrupted run, without the rows after `step`; at step 0 begin a new one.
+
+        Raises ArtifactError when it is missing, damaged, or does not reach `step`.
+        """
+        if step == 0:
+            return
+        table = read_metrics(self.folder)
+        last = table["step"].max()
+        if not last >= step:
+            raise ArtifactError(
+                f"{self.folder / METRICS_NAME} ends at step {last}, and the run goes on from step {step}; "
+                "put the file of that checkpoint back, or delete the folder and train again"
+            )
+        self._earlier = table[table["step"] <= step]
+
     def on_step(self, record: StepRecord) -> None:
         """Take the record of a step."""
         self._steps.append(record)
@@ -43,20 +59,6 @@ class MetricsTable:
     def on_checkpoint(self, step: int) -> None:
         """Write the table."""
         self.write()
-
-    def on_resume(self, step: int) -> None:
-        """Read the table of the interrupted run, without the rows after `step`.
-
-        Raises ArtifactError when it is missing, damaged, or does not reach `step`.
-        """
-        table = read_metrics(self.folder)
-        last = table["step"].max()
-        if step > 0 and not last >= step:
-            raise ArtifactError(
-                f"{self.folder / METRICS_NAME} ends at step {last}, and the run goes on from step {step}; "
-                "put the file of that checkpoint back, or delete the folder and train again"
-            )
-        self._earlier = table[table["step"] <= step]
 
     def on_end(self) -> None:
         """Write the table."""

@@ -21,7 +21,11 @@ class TensorBoard:
         _module("tensorboard", "--tensorboard")
         self._writer_class = importlib.import_module("torch.utils.tensorboard").SummaryWriter
         self.folder = folder
-        self._writer: Any = None
+        self._writer: Any = None  # a class of an optional package
+
+    def on_start(self, step: int) -> None:
+        """Open an event file that hides the events after `step`, which come again."""
+        self._writer = self._writer_class(str(self.folder), purge_step=step + 1 if step else None)
 
     def on_step(self, record: StepRecord) -> None:
         """Write the figures of a step."""
@@ -33,24 +37,16 @@ class TensorBoard:
 
     def on_checkpoint(self, step: int) -> None:
         """Bring what was written to the disk."""
-        self._open().flush()
-
-    def on_resume(self, step: int) -> None:
-        """Hide the events after `step`, which come again."""
-        self._writer = self._writer_class(str(self.folder), purge_step=step + 1)
+        self._writer.flush()
 
     def on_end(self) -> None:
         """Close the event file."""
-        self._open().close()
-
-    def _open(self) -> Any:  # noqa: ANN401 - a class of an optional package
-        self._writer = self._writer or self._writer_class(str(self.folder))
-        return self._writer
+        self._writer.close()
 
     def _write(self, group: str, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             if name != "step":
-                self._open().add_scalar(f"{group}/{name}", value, step)
+                self._writer.add_scalar(f"{group}/{name}", value, step)
 
 
 class WeightsAndBiases:
@@ -80,6 +76,9 @@ class WeightsAndBiases:
                 f"Weights & Biases does not open project {project!r} ({error}); run `wandb login`, or choose offline"
             ) from error
 
+    def on_start(self, step: int) -> None:
+        """Nothing to drop: the steps after `step` come again with the same figures."""
+
     def on_step(self, record: StepRecord) -> None:
         """Send the figures of a step."""
         values = {f"train/{name}": value for name, value in record._asdict().items() if name != "step"}
@@ -91,9 +90,6 @@ class WeightsAndBiases:
 
     def on_checkpoint(self, step: int) -> None:
         """Nothing to do: what was logged is on the disk."""
-
-    def on_resume(self, step: int) -> None:
-        """Nothing to drop: the steps after `step` come again with the same figures."""
 
     def on_end(self) -> None:
         """Close the record, so that it counts as finished."""

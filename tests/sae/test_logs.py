@@ -40,7 +40,7 @@ def test_a_resumed_run_has_the_table_of_one_that_was_never_interrupted(tmp_path,
     feed(observer, 1, killed_after)
     observer.on_end()
     observer = MetricsTable(second)
-    observer.on_resume(4)
+    observer.on_start(4)
     feed(observer, 5, 8)
     observer.on_end()
     pd.testing.assert_frame_equal(read_metrics(whole), read_metrics(second))
@@ -50,7 +50,16 @@ def test_a_table_that_does_not_reach_the_checkpoint_is_refused(tmp_path):
     observer = MetricsTable(tmp_path)
     feed(observer, 1, 2)
     with pytest.raises(ArtifactError, match=r"ends at step 2, and the run goes on from step 4"):
-        MetricsTable(tmp_path).on_resume(4)
+        MetricsTable(tmp_path).on_start(4)
+
+
+def test_a_run_that_begins_anew_forgets_what_another_left(tmp_path):
+    observer = MetricsTable(tmp_path)
+    feed(observer, 1, 4)
+    observer = MetricsTable(tmp_path)
+    observer.on_start(0)
+    feed(observer, 1, 2)
+    assert read_metrics(tmp_path)["step"].tolist() == [1, 2]
 
 
 def test_a_missing_and_a_damaged_table_are_told_apart(tmp_path):

@@ -23,6 +23,7 @@ def scalars(events, folder, tag):
 
 def test_event_files_hold_the_figures_of_steps_and_of_evaluations(events, tmp_path):
     observer = TensorBoard(tmp_path)
+    observer.on_start(0)
     feed(observer, 1, 4)
     observer.on_end()
     assert scalars(events, tmp_path, "train/mse") == [(1, 2.0), (2, 1.0), (3, 2 / 3), (4, 0.5)]
@@ -31,10 +32,11 @@ def test_event_files_hold_the_figures_of_steps_and_of_evaluations(events, tmp_pa
 
 def test_a_resumed_run_shows_each_step_once(events, tmp_path):
     observer = TensorBoard(tmp_path)
+    observer.on_start(0)
     feed(observer, 1, 5)
     observer.on_end()
     observer = TensorBoard(tmp_path)
-    observer.on_resume(4)
+    observer.on_start(4)
     feed(observer, 5, 6)
     observer.on_end()
     assert [step for step, _ in scalars(events, tmp_path, "train/l0")] == [1, 2, 3, 4, 5, 6]
@@ -67,7 +69,7 @@ def test_weights_and_biases_gets_figures_and_configuration_and_no_code(tmp_path,
     monkeypatch.setitem(sys.modules, "wandb", wandb)
     observer = WeightsAndBiases("cells", "run-1", tmp_path / "wandb", {"expansion": 4}, mode="offline")
     feed(observer, 1, 2)
-    observer.on_resume(2)
+    observer.on_start(2)
     observer.on_end()
     assert [step for step, _ in wandb.sent] == [1, 2, 2]
     assert wandb.sent[0][1]["train/mse"] == 2.0
