@@ -14,7 +14,7 @@ from cytosae_core.atlas.release_model import ReleaseTables
 from cytosae_core.atlas.release_positions import N_IMAGES, ImageList, published_labels
 from cytosae_core.atlas.writer import AtlasPart
 from cytosae_core.errors import ReleaseError
-from cytosae_core.images.walk import find_image
+from cytosae_core.images.walk import RealFolder, find_image
 
 LOG10_THRESHOLD = -3.0
 """Latents above this log10 mean activation are the "high-activation" ones that the paper looks at."""
@@ -130,9 +130,10 @@ def _image_id(dataset: str, images: ImageList | None, position: int) -> str:
 def _find_files(dataset: str, root: Path, image_ids: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:
     files: dict[str, Path] = {}
     without: dict[str, str] = {}
+    inside = RealFolder(root)
     for image_id in image_ids:
         relative_path = image_id.removeprefix(f"{dataset}/")
-        found = find_image(root / relative_path, relative_path, root)
+        found = find_image(root / relative_path, relative_path, inside)
         if found.reason is None:
             files[image_id] = found.path
         else:

@@ -121,7 +121,7 @@ def _works(backbone: Backbone, table: ImageTable, config: BenchConfig, folder: P
     """What is measured, by name; the first one is the bare pass that the others are compared with."""
     default = resolve_precision("auto", backbone.device)
     kinds = {"images": table}
-    if str(table.frame["path"].iat[0]).endswith(".jpg"):
+    if table.path_of(0).suffix == ".jpg":
         kinds = {"JPEG": table, "TIFF": as_tiff(table, folder / "tiff")}
     works: dict[str, Work] = {f"bare, torch, {default}": _bare(backbone, config, "torch", default)}
     for kind, images in kinds.items():
@@ -176,8 +176,7 @@ def _stream(backbone: Backbone, table: ImageTable, config: BenchConfig, runtime:
 
 
 def _decoding(backbone: Backbone, table: ImageTable, config: BenchConfig) -> Work:
-    paths = [Path(str(path)) for path in table.frame["path"]]
-    return lambda: [None for _ in decoded_batches(_rows(config), paths.__getitem__, backbone.image_size)]
+    return lambda: [None for _ in decoded_batches(_rows(config), table.path_of, backbone.image_size)]
 
 
 def _writing(backbone: Backbone, config: BenchConfig, folder: Path) -> Work:

@@ -66,7 +66,7 @@ def make_plan(backbone: Backbone, table: ImageTable, config: ExtractConfig) -> d
             "std": list(backbone.std),
         },
         "dataset": {
-            "names": sorted(set(table.frame["dataset"])),
+            "names": sorted(table.frame["dataset"].unique()),
             "fingerprint": table.fingerprint,
             "n_images": table.n_images,
         },

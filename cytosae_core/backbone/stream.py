@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -89,10 +88,9 @@ def forward_batches(
 
     `forward` stands in for the one that the config asks for, where it was made before.
     """
-    paths = table.frame["path"]
     blocks = check_blocks(config.blocks, backbone.n_blocks)
     forward = forward or make_forward(backbone, blocks, config.runtime, config.precision)
-    decoded = decoded_batches(batches, lambda row: Path(str(paths.iat[row])), backbone.image_size, config.n_workers)
+    decoded = decoded_batches(batches, table.path_of, backbone.image_size, config.n_workers)
     previous: _Launched | None = None
     for batch in decoded:  # one batch is in flight on the device while the one before it is checked and used
         launched = _launch(backbone, forward, batch)

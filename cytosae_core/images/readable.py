@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from cytosae_core.errors import ConfigError, ImageError
-from cytosae_core.images.table import ImageTable, SkippedImage, fingerprint_of
+from cytosae_core.images.columns import SkippedImage
+from cytosae_core.images.table import ImageTable, fingerprint_of
 from cytosae_core.images.transforms import read_rgb
 from cytosae_core.progress import Progress, silent
 
@@ -24,7 +25,7 @@ def check_readable(table: ImageTable, workers: int = 4, progress: Progress = sil
     reasons: list[str | None] = []
     with ThreadPoolExecutor(workers) as executor:
         for start in range(0, table.n_images, _N_PER_ROUND):
-            for reason in executor.map(_why_not, table.frame["path"].iloc[start : start + _N_PER_ROUND]):
+            for reason in executor.map(_why_not, map(Path, table.frame["path"].iloc[start : start + _N_PER_ROUND])):
                 reasons.append(reason)
                 progress(len(reasons), table.n_images)
     bad = [

@@ -2,32 +2,25 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cytosae_core.errors import ImageTableError
-from cytosae_core.images.sources import IMAGE_SUFFIXES, ImageRow, Source
+from cytosae_core.images.columns import N_PACKED, SkippedImage, TableRow, packed
+from cytosae_core.images.sources import IMAGE_SUFFIXES, Source
 from cytosae_core.images.walk import FoundImage, find_images
 
 COLUMNS = ("image_id", "dataset", "relative_path", "path", "label", "patient", "diagnosis", "um_per_px", "n_bytes")
 """Columns of `ImageTable.frame`."""
-_TEXT = ("image_id", "dataset", "relative_path", "label", "patient", "diagnosis")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-class SkippedImage(NamedTuple):
-    """A file that belongs to the data set and is not used."""
-
-    relative_path: str
-    """From the root of the data set."""
-    reason: str
-    """Why it is left out, without any path of this machine."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class ImageTable:
     """Images to work on, in the order of their relative paths (code points)."""
 
     frame: pd.DataFrame
-    """One row an image, with `COLUMNS`: `image_id` (`<dataset>/<relative_path>`), `path` (a `Path` of this machine),
+    """One row an image, with `COLUMNS`: `image_id` (`<dataset>/<relative_path>`), `path` (text; `path_of` opens),
     `label`, `patient` and `diagnosis` (missing where unknown), `um_per_px` (NaN where unknown), `n_bytes`."""
     skipped: tuple[SkippedImage, ...]
     """Files that are left out, and why; hidden files are not counted among them."""
@@ -47,19 +40,14 @@ class ImageTable:
         """Number of images to work on."""
         return len(self.frame)
 
+    def path_of(self, row: int) -> Path:
+        """Where the image of a row, counted from 0, lies on this machine."""
+        return Path(str(self.frame["path"].iat[row]))
+
     def where(self, keep: npt.NDArray[np.bool_]) -> "ImageTable":
         """The images at which `keep` (n_images,) is true, with the fingerprint of those; `skipped` stays."""
         frame = self.frame.loc[keep].reset_index(drop=True)
         return ImageTable(frame, self.skipped, fingerprint_of(frame))
-
-
-class TableRow(NamedTuple):
-    """A file and what is known of it, on its way into a table."""
-
-    found: FoundImage
-    """The file, without a reason against it."""
-    row: ImageRow
-    """Label, patient, diagnosis."""
 
 
 def fingerprint_of(frame: pd.DataFrame) -> str:
@@ -69,8 +57,10 @@ def fingerprint_of(frame: pd.DataFrame) -> str:
     renamed or changed in size. Labels, and changes that keep the size, are not part of it.
     """
     digest = hashlib.sha256()
-    for image_id, n_bytes in sorted(zip(frame["image_id"], frame["n_bytes"], strict=True)):
-        digest.update(f"{image_id}\0{n_bytes}\0".encode())
+    columns = pa.table({name: pa.array(frame[name]) for name in ("image_id", "n_bytes")})
+    for batch in columns.sort_by("image_id").to_batches(max_chunksize=N_PACKED):
+        for image_id, n_bytes in zip(batch["image_id"].to_pylist(), batch["n_bytes"].to_pylist(), strict=True):
+            digest.update(f"{image_id}\0{n_bytes}\0".encode())
     return digest.hexdigest()
 
 
@@ -84,43 +74,39 @@ def scan(source: Source, root: Path) -> ImageTable:
     if not base.is_dir():
         raise ImageTableError(f"{base}: no such folder; give the folder of data set '{source.name}'")
     found = find_images(base)
-    if not found:
+    first = next(found, None)
+    if first is None:
         suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
         raise ImageTableError(f"{base}: no image file ({suffixes}) lies in this folder; check the path")
-    rows, skipped = [], []
+    return build_table(source.name, _judged(source, chain([first], found)), um_per_px=source.um_per_px)
+
+
+def _judged(source: Source, found: Iterable[FoundImage]) -> Iterator[TableRow | SkippedImage]:
     for image in found:
         row = None if image.reason else source.describe(PurePosixPath(image.relative_path))
         if row is None:
-            skipped.append(SkippedImage(image.relative_path, image.reason or f"its path is not {source.layout}"))
+            yield SkippedImage(image.relative_path, image.reason or f"its path is not {source.layout}")
         else:
-            rows.append(TableRow(image, row))
-    return build_table(source.name, rows, skipped, um_per_px=source.um_per_px)
+            yield TableRow(image, row)
 
 
-def build_table(
-    dataset: str, rows: Iterable[TableRow], skipped: Iterable[SkippedImage], um_per_px: float | None = None
-) -> ImageTable:
-    """Sort, check and fingerprint; raises ImageTableError where ids collide, patients contradict or nothing is left."""
+def build_table(dataset: str, rows: Iterable[TableRow | SkippedImage], um_per_px: float | None = None) -> ImageTable:
+    """Sort, check and fingerprint; raises ImageTableError where ids collide, patients contradict or nothing is left.
+
+    `rows` is read once, and may be longer than memory could hold as objects.
+    """
     check_dataset_name(dataset)
-    ordered = sorted(rows, key=lambda item: item.found.relative_path)
-    frame = pd.DataFrame(
-        {
-            "image_id": [f"{dataset}/{found.relative_path}" for found, _ in ordered],
-            "dataset": [dataset] * len(ordered),
-            "relative_path": [found.relative_path for found, _ in ordered],
-            "path": pd.Series([found.path for found, _ in ordered], dtype=object),
-            "label": [row.label for _, row in ordered],
-            "patient": [row.patient for _, row in ordered],
-            "diagnosis": [row.diagnosis for _, row in ordered],
-            "um_per_px": np.full(len(ordered), np.nan if um_per_px is None else um_per_px),
-            "n_bytes": np.array([found.n_bytes for found, _ in ordered], dtype=np.int64),
-        }
-    ).astype(dict.fromkeys(_TEXT, "str"))
-    left_out = tuple(sorted(skipped))
-    _refuse_empty(dataset, frame, left_out)
+    columns, skipped = packed(rows)
+    columns["image_id"] = f"{dataset}/" + columns["relative_path"]
+    columns["dataset"] = pd.Series(dataset, index=columns["image_id"].index, dtype="str")
+    columns["um_per_px"] = pd.Series(np.nan if um_per_px is None else um_per_px, index=columns["image_id"].index)
+    frame = pd.DataFrame({name: columns.pop(name) for name in COLUMNS}, copy=False)
+    _refuse_empty(dataset, frame, skipped)
     _refuse_twins(frame)
     _refuse_contradictions(frame)
-    return ImageTable(frame, left_out, fingerprint_of(frame))
+    table = ImageTable(frame, skipped, fingerprint_of(frame))
+    pa.default_memory_pool().release_unused()  # hours of work on the images follow, and need what sorting needed
+    return table
 
 
 def check_dataset_name(name: str) -> None:
@@ -155,9 +141,11 @@ def _refuse_empty(dataset: str, frame: pd.DataFrame, skipped: tuple[SkippedImage
 
 
 def _refuse_twins(frame: pd.DataFrame) -> None:
-    twins = frame.loc[frame["image_id"].duplicated(), "image_id"]
+    """Twins are neighbours in a sorted table, and looking there needs no set of all ids."""
+    ids = pa.array(frame["image_id"])
+    twins = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))
     if len(twins):
-        raise ImageTableError(f"image id '{twins.iloc[0]}' occurs more than once; list or name every image once")
+        raise ImageTableError(f"image id '{twins[0]}' occurs more than once; list or name every image once")
 
 
 def _refuse_contradictions(frame: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """Which image files lie under a folder: names and sizes only, nothing is opened and nothing outside is reached."""
 
 import os
+import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -23,8 +24,28 @@ class FoundImage(NamedTuple):
     """Why the file must not be used; None where it may."""
 
 
-def find_images(root: Path) -> list[FoundImage]:
-    """All visible image files under `root`, in no order.
+class RealFolder:
+    """A folder, to ask of any file whether it lies below once all links are followed; folders are looked up once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.path.realpath(root)
+        self._below = f"{self._root}/".replace("//", "/")
+        self._folders: dict[str, str] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Whether `path`, which need not exist, lies in the folder or below."""
+        folder, name = os.path.split(path)
+        if name in {"", ".", ".."} or path.is_symlink():
+            real = os.path.realpath(path)
+        else:
+            if folder not in self._folders:
+                self._folders[folder] = os.path.realpath(folder)
+            real = f"{self._folders[folder]}/{name}"
+        return real == self._root or real.startswith(self._below)
+
+
+def find_images(root: Path) -> Iterator[FoundImage]:
+    """All visible image files under `root`, in no order, one at a time: a folder of any size takes little memory.
 
     Names that start with a dot, and files without one of `IMAGE_SUFFIXES`, are not part of a data set and are not
     reported. Links to files inside `root` are read; links that leave it, links to folders, empty files, files that
@@ -32,21 +53,22 @@ def find_images(root: Path) -> list[FoundImage]:
 
     Raises ImageTableError where a folder cannot be read.
     """
-    inside = root.resolve()
-    return [_inspect(entry, relative_path, inside) for entry, relative_path in _walk(root)]
+    inside = RealFolder(root)
+    return (_inspect(entry, relative_path, inside) for entry, relative_path in _walk(root))
 
 
-def find_image(path: Path, relative_path: str, root: Path) -> FoundImage:
+def find_image(path: Path, relative_path: str, inside: RealFolder) -> FoundImage:
     """The same judgement for one file that a list names; a missing file comes back with a reason."""
     name = unicodedata.normalize("NFC", relative_path)
     try:
-        is_outside = not path.resolve().is_relative_to(root.resolve())
-        n_bytes = path.stat().st_size
+        is_outside = not inside.holds(path)
+        status = path.stat()
     except FileNotFoundError:
         return FoundImage(name, path, 0, "no such file")
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+    except OSError as error:
         return FoundImage(name, path, 0, f"cannot be looked at ({type(error).__name__})")
-    return FoundImage(name, path, n_bytes, _reason(name, is_outside, path.is_file(), n_bytes))
+    n_bytes = status.st_size
+    return FoundImage(name, path, n_bytes, _reason(name, is_outside, stat.S_ISREG(status.st_mode), n_bytes))
 
 
 def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
@@ -63,10 +85,10 @@ def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
                 yield entry, prefix + entry.name
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            yield from entries
     except OSError as error:
         raise ImageTableError(f"{folder}: the folder cannot be read ({error.strerror}); check its rights") from error
 
@@ -75,7 +97,7 @@ def _links_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_symlink() and Path(entry.path).is_dir()  # unlike the entry, false for links in a circle
 
 
-def _inspect(entry: os.DirEntry[str], relative_path: str, inside: Path) -> FoundImage:
+def _inspect(entry: os.DirEntry[str], relative_path: str, inside: RealFolder) -> FoundImage:
     path = Path(entry.path)
     if entry.is_symlink():
         if path.is_dir():

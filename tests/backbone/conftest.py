@@ -46,7 +46,7 @@ def make_table(tmp_path):
             Image.fromarray(draw.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(path)
         table = scan(folder_source("toy"), root)
         for index in damaged:
-            table.frame["path"].iat[index].write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+            table.path_of(index).write_bytes(b"\x89PNG\r\n\x1a\nbroken")
         return table
 
     return make

@@ -1,5 +1,7 @@
 """The benchmark measures what it says, with a toy."""
 
+from pathlib import Path
+
 import pytest
 
 from cytosae_core.backbone.bench import BenchConfig, as_tiff, bench
@@ -18,7 +20,7 @@ def test_every_stage_is_measured_beside_the_bare_pass(toy_backbone, make_table):
 
 def test_tiff_copies_hold_the_same_images(make_table, tmp_path):
     copies = as_tiff(make_table(3), tmp_path / "tiff")
-    assert [path.suffix for path in copies.frame["path"]] == [".tif"] * 3
+    assert [Path(path).suffix for path in copies.frame["path"]] == [".tif"] * 3
 
 
 def test_a_benchmark_of_too_few_batches_is_refused():

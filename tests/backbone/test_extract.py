@@ -48,7 +48,7 @@ def test_every_image_is_stored_once_with_its_own_tokens(toy_backbone, make_table
     for block in (2, 4):
         store = TokenStore.open(tmp_path / "tokens", block)
         assert list(store.index["image_id"]) == list(table.frame["image_id"])
-        for position, path in enumerate(table.frame["path"]):
+        for position, path in enumerate(map(Path, table.frame["path"])):
             expected = slow_tokens(toy_backbone, path, block)
             assert np.abs(store.image(position).astype(np.float32) - expected).max() < 4e-3
         store.verify()
@@ -84,7 +84,7 @@ def test_unreadable_images_are_left_out_and_told_without_a_path(toy_backbone, ma
         "not an image" in told["toy/class_0/cell_0000.png"] or "cannot be decoded" in told["toy/class_0/cell_0000.png"]
     )
     assert str(tmp_path) not in json.dumps(dict(store.manifest))
-    expected = slow_tokens(toy_backbone, table.frame["path"].iat[10], 2)
+    expected = slow_tokens(toy_backbone, table.path_of(10), 2)
     assert np.abs(store.image(4).astype(np.float32) - expected).max() < 4e-3
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +87,7 @@ def test_no_path_of_a_csv_ever_leaves_its_folder(tmp_path_factory, text):
         except ImageTableError:
             continue
         assert all(".." not in image.relative_path for image in table.skipped)
-        assert all(path.resolve().is_relative_to(folder) for path in table.frame["path"])
+        assert all(Path(path).resolve().is_relative_to(folder) for path in table.frame["path"])
 
 
 def test_a_csv_that_cannot_be_used_is_an_error(listed, tmp_path):

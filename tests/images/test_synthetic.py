@@ -75,8 +75,8 @@ def test_the_real_source_reads_every_drawn_picture_with_its_class(name, tmp_path
     assert len(table.frame) == 4
     assert not table.skipped
     assert table.frame["label"].nunique() == 4
-    for path in table.frame["path"]:
-        assert read_rgb(Path(path)).size == STYLES[name].file_size
+    for path in map(Path, table.frame["path"]):
+        assert read_rgb(path).size == STYLES[name].file_size
 
 
 def test_the_real_reader_finds_groups_and_patients_of_a_cohort(cohort):

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cytosae_core.errors import ImageTableError
+from cytosae_core.images.columns import TableRow
 from cytosae_core.images.sources import SOURCES, ImageRow, folder_source, patient_source
-from cytosae_core.images.table import COLUMNS, TableRow, build_table, refuse_past, scan
+from cytosae_core.images.table import COLUMNS, build_table, refuse_past, scan
 from cytosae_core.images.walk import FoundImage
 from tests.images._trees import write_image, write_tree
 
@@ -26,7 +27,7 @@ FILES = st.dictionaries(
 def _table(files, order=None):
     rows = [TableRow(FoundImage(name, Path(name), size), ImageRow("x")) for name, size in files.items()]
     (order or random.Random(0)).shuffle(rows)
-    return build_table("mine", rows, [])
+    return build_table("mine", rows)
 
 
 @given(FILES, st.randoms(use_true_random=False))
@@ -119,7 +120,7 @@ def test_ids_are_the_same_for_both_unicode_forms_of_a_name(tmp_path):
 def test_unknown_labels_patients_and_scales_are_missing_and_not_words(tmp_path):
     table = scan(patient_source("mine"), write_tree(tmp_path, "AML/P1/1.png"))
     row = table.frame.iloc[0]
-    assert (row["patient"], row["diagnosis"], row["path"]) == ("P1", "AML", tmp_path / "AML/P1/1.png")
+    assert (row["patient"], row["diagnosis"], row["path"]) == ("P1", "AML", str(tmp_path / "AML/P1/1.png"))
     assert table.frame[["label", "um_per_px"]].isna().all(axis=None)
 
 
@@ -149,7 +150,7 @@ def test_a_name_that_cannot_be_part_of_ids_is_an_error(tmp_path, name):
 def test_an_id_that_occurs_twice_is_an_error():
     row = TableRow(FoundImage("a.png", Path("a.png"), 1), ImageRow())
     with pytest.raises(ImageTableError, match=r"image id 'mine/a.png' occurs more than once"):
-        build_table("mine", [row, row], [])
+        build_table("mine", [row, row])
 
 
 def test_a_run_is_refused_past_the_limit_of_skipped_files(tmp_path):
