@@ -51,9 +51,9 @@ def train(
 ) -> TrainResult:  # fmt: skip
     """Train in `folder`, or go on with the run that lies there, or find it finished.
 
-    SIGTERM and Ctrl-C save and end the call. `progress` counts images. Raises ConfigError where the tokens do not fit
-    the configuration, ArtifactError where `folder` holds a run with other settings or the disk is full, TrainingError
-    where the loss or a weight is not finite: what was saved last stays.
+    SIGTERM and Ctrl-C save and end the call. `progress` counts images; `device`: cpu, cuda, ..., or auto. Raises
+    ConfigError where the tokens do not fit the configuration, ArtifactError where `folder` holds a run with other
+    settings or the disk is full, TrainingError where the loss or a weight is not finite: what was saved last stays.
     """
     _refuse_misfit(config, tokens)
     run = _Run(config, tokens, folder, settings_of(config, tokens), held_out, observers, progress)
@@ -61,7 +61,13 @@ def train(
         return finished
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder), stop_on_signal() as stop:
-        return run.finished() or run.go_on(torch.device(device), stop)
+        return run.finished() or run.go_on(chosen_device(device), stop)
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device of that name; auto: a GPU where there is one."""
+    is_cuda = name == "auto" and torch.cuda.is_available()
+    return torch.device("cuda" if is_cuda else "cpu" if name == "auto" else name)
 
 
 @dataclass(frozen=True)
