@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from cytosae_core.annotation import markdown
+from cytosae_core import markdown
 from cytosae_core.annotation.protocol import Study
 from cytosae_core.annotation.tasks import CONCEPT_TASK, DISEASE_TASK
 

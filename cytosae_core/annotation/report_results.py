@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cytosae_core.annotation import markdown
+from cytosae_core import markdown
 from cytosae_core.annotation.protocol import Study
 
 Tables = Mapping[str, pd.DataFrame]
