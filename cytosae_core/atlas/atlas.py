@@ -117,7 +117,7 @@ class LatentAtlas:
         return path
 
     def map(self, map_index: int) -> npt.NDArray[np.float32]:
-        """Patch activations (16, 16) of one reference; raises ArtifactError when there is no such map."""
+        """Patch activations (grid, grid) of one reference, 16 x 16 in the paper; ArtifactError when there is no such map."""
         if self._maps is None:
             raise ArtifactError(f"{self.path} has no maps: it was made from tables; build an atlas with the SAE")
         return self._maps[map_index]

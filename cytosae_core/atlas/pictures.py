@@ -11,16 +11,17 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
 from cytosae_core.atlas import tables
+from cytosae_core.atlas.manifest import DatasetInfo, digest_of
 from cytosae_core.errors import ArtifactError, ImageError
 from cytosae_core.images.transforms import read_rgb
 from cytosae_core.progress import Progress, silent
@@ -114,6 +115,23 @@ def as_frame(pictures: list[StoredPicture]) -> pd.DataFrame:
     """The pictures as the frame that `AtlasContents` takes."""
     columns = ["image_id", "picture", "width", "height", "n_bytes"]
     return pd.DataFrame([asdict(picture) for picture in pictures], columns=[*columns, "scale"])[columns]
+
+
+def with_scale(info: DatasetInfo, made: Sequence[StoredPicture]) -> DatasetInfo:
+    """Micrometres per display pixel: known only where every picture was reduced by the same factor."""
+    scales = {picture.scale for picture in made if picture.image_id.startswith(f"{info.name}/")}
+    um_per_px = info.um_per_px
+    known = um_per_px is not None and len(scales) == 1
+    return replace(info, um_per_px=um_per_px / scales.pop() if um_per_px and known else None)
+
+
+def resume_key(images: Mapping[str, Path], max_side: int) -> str:
+    """Equal only when the same files, unchanged, would become the same pictures."""
+    digest = hashlib.sha256(digest_of(["pictures", max_side]).encode())
+    for image_id in sorted(images):
+        found = images[image_id].stat()
+        digest.update(f"{image_id}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 Result = StoredPicture | Failed

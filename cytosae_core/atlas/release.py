@@ -1,7 +1,6 @@
 """The published tables -> an atlas: what is asked for, and the order in which it is done."""
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from cytosae_core.atlas import pictures as display
 from cytosae_core.atlas import release_barcodes, release_checks
 from cytosae_core.atlas.barcodes import Barcodes
-from cytosae_core.atlas.manifest import Manifest, Skipped, digest_of
+from cytosae_core.atlas.manifest import Manifest, Skipped
 from cytosae_core.atlas.publish import refuse_existing, workspace
 from cytosae_core.atlas.release_dataset import LOG10_THRESHOLD, PreparedDataset, is_high, prepare
 from cytosae_core.atlas.release_model import ReleaseTables
@@ -20,7 +19,7 @@ from cytosae_core.atlas.release_options import ReleaseImport
 from cytosae_core.atlas.release_positions import ImageList, from_file_list, from_folder, published_labels
 from cytosae_core.atlas.release_sae import identify
 from cytosae_core.atlas.release_tables import find_datasets, read_tables
-from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
+from cytosae_core.atlas.writer import AtlasContents, fill
 from cytosae_core.errors import ConfigError, ReleaseError
 from cytosae_core.progress import Progress, silent
 
@@ -134,7 +133,7 @@ def _publish(
         images |= files
         without |= missing
     _check_missing(options, without)
-    with workspace(options.out, _resume_key(images, options.max_side)) as folder:
+    with workspace(options.out, display.resume_key(images, options.max_side)) as folder:
         made, failed = display.make_pictures(
             images, folder, max_side=options.max_side, n_workers=options.n_workers, progress=progress
         )
@@ -145,7 +144,7 @@ def _publish(
             folder,
             dataclasses.replace(
                 contents,
-                parts=[_with_scale(part, made) for part in contents.parts],
+                parts=[dataclasses.replace(part, info=display.with_scale(part.info, made)) for part in contents.parts],
                 pictures=display.as_frame(made),
                 picture_suffix=display.SUFFIX,
                 skipped=tuple(Skipped(image_id, reason) for image_id, reason in sorted(without.items())),
@@ -160,21 +159,3 @@ def _check_missing(options: ReleaseImport, without: Mapping[str, str]) -> None:
             f"{len(without):,} images cannot be shown, more than the limit of {options.max_missing:,} (first: "
             f"{image_id}: {reason}); repair the folder, or raise --max-missing"
         )
-
-
-def _with_scale(part: AtlasPart, made: Sequence[display.StoredPicture]) -> AtlasPart:
-    """Micrometres per display pixel: known only where every picture was reduced by the same factor."""
-    scales = {picture.scale for picture in made if picture.image_id.startswith(f"{part.info.name}/")}
-    um_per_px = part.info.um_per_px
-    known = um_per_px is not None and len(scales) == 1
-    info = dataclasses.replace(part.info, um_per_px=um_per_px / scales.pop() if um_per_px and known else None)
-    return dataclasses.replace(part, info=info)
-
-
-def _resume_key(images: Mapping[str, Path], max_side: int) -> str:
-    """Equal only when the same files, unchanged, would become the same pictures."""
-    digest = hashlib.sha256(digest_of(["pictures", max_side]).encode())
-    for image_id in sorted(images):
-        found = images[image_id].stat()
-        digest.update(f"{image_id}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
-    return digest.hexdigest()

@@ -37,7 +37,7 @@ class PreparedDataset:
             return {}, {}
         references = self.part.references
         wanted = references.loc[latents[references["latent"].to_numpy()], "image_id"].unique()
-        return _find_files(self.part.info.name, self.images.root, wanted.tolist())
+        return find_files(self.part.info.name, self.images.root, wanted.tolist())
 
 
 def prepare(tables: ReleaseTables, images: ImageList | None, classnames: Path | None) -> PreparedDataset:
@@ -127,7 +127,8 @@ def _image_id(dataset: str, images: ImageList | None, position: int) -> str:
     return f"{dataset}#{position}" if images is None else f"{dataset}/{images.relative_paths[position]}"
 
 
-def _find_files(dataset: str, root: Path, image_ids: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:
+def find_files(dataset: str, root: Path, image_ids: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Files of these images below `root`, and the images that have none there, with why."""
     files: dict[str, Path] = {}
     without: dict[str, str] = {}
     inside = RealFolder(root)

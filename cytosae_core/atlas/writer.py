@@ -50,12 +50,14 @@ class AtlasContents:
     """image_id, picture, width, height, n_bytes of the pictures in `display/`; None: no pictures."""
     picture_suffix: str = manifest.PICTURE_SUFFIXES[0]
     map_values: npt.NDArray[np.floating] | None = None
-    """(n_maps, 16, 16)."""
+    """(n_maps, grid, grid): float16 of `maps.new_maps`, which lies in the folder already, or any others."""
     barcodes: barcode_files.Barcodes | None = None
     image_activation: str = "mean over all tokens"
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     skipped: tuple[Skipped, ...] = ()
+    more_files: Sequence[str] = ()
+    """Names of optional files of the format that lie in the folder already."""
 
 
 def fill(folder: Path, contents: AtlasContents) -> Manifest:
@@ -147,6 +149,7 @@ def _write_manifest(folder: Path, contents: AtlasContents, parts: Sequence[Atlas
         barcode_files.check(contents.barcodes, contents.n_latents)
         info = barcode_files.write_barcodes(folder, contents.barcodes)
         names += [tables.COUNTS_NAME, tables.GROUPS_NAME]
+    names += contents.more_files
     sealed = manifest.seal(
         Manifest(
             sae_id=contents.sae_id,
