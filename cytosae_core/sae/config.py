@@ -13,9 +13,6 @@ BatchForm = Literal["images", "tokens"]
 Order = Literal["fixed", "reshuffled"]
 Precision = Literal["float32", "float64"]
 
-ADAM_BETAS = (0.9, 0.999)
-"""Decay of Adam's two moments, as published."""
-
 _CHOICES = {"b_dec_init": BiasStart, "mse": ErrorForm, "batches": BatchForm, "order": Order, "dtype": Precision}
 _AT_LEAST_ONE = (
     "d_in", "expansion", "dead_window", "warm_up_steps", "batch_images", "n_images", "checkpoint_every",

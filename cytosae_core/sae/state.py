@@ -8,14 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cytosae_core.sae.adam import Adam
 from cytosae_core.sae.batches import token_batches
-from cytosae_core.sae.config import ADAM_BETAS, SaeConfig
+from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.initial import initial_sae
 from cytosae_core.sae.model import SparseAutoencoder
 from cytosae_core.sae.tokens import Tokens, TokenSource
-
-MOMENTS = ("exp_avg", "exp_avg_sq")
-"""Adam's running means of a gradient and of its square, as torch calls them."""
 
 
 @dataclass
@@ -24,8 +22,8 @@ class TrainingState:
 
     sae: SparseAutoencoder
     """The autoencoder."""
-    optimizer: torch.optim.Adam
-    """Adam over its four weights."""
+    adam: Adam
+    """Its optimiser."""
     since_fired: Tensor
     """Forward passes since each latent fired last, (d_sae,) int64."""
     generator: torch.Generator
@@ -50,9 +48,8 @@ class TrainingState:
 
 def empty_state(sae: SparseAutoencoder, config: SaeConfig) -> TrainingState:
     """The state of a run that has made no step with this autoencoder."""
-    optimizer = torch.optim.Adam(sae.parameters(), lr=config.learning_rate, betas=ADAM_BETAS, fused=True)
     since_fired = torch.zeros(sae.d_sae, dtype=torch.int64, device=sae.W_enc.device)
-    return TrainingState(sae, optimizer, since_fired, torch.Generator().manual_seed(config.seed))
+    return TrainingState(sae, Adam.of(sae), since_fired, torch.Generator().manual_seed(config.seed))
 
 
 def fresh_state(config: SaeConfig, tokens: TokenSource, device: torch.device) -> TrainingState:
@@ -74,24 +71,23 @@ def as_tensor(batch: Tokens, config: SaeConfig, device: torch.device) -> Tensor:
 
 def to_tensors(state: TrainingState) -> dict[str, Tensor]:
     """All tensors of a state by name, on the CPU."""
-    tensors = {"since_fired": state.since_fired, "random_state": state.generator.get_state()}
-    for name, weight in state.sae.named_parameters():
-        tensors[name] = weight.detach()
-        tensors |= {f"{name}.{key}": state.optimizer.state[weight][key] for key in MOMENTS if state.step}
-    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    tensors = {**_on_device(state), "random_state": state.generator.get_state()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def put_tensors(state: TrainingState, tensors: Mapping[str, Tensor], step: int) -> None:
-    """Give an empty state the tensors that `to_tensors` took after `step` steps."""
-    state.step = step
-    state.since_fired.copy_(tensors["since_fired"])
+@torch.no_grad()
+def put_tensors(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
+    """Give a state the tensors that `to_tensors` took; KeyError or RuntimeError where one is missing or misshapen."""
+    for name, tensor in _on_device(state).items():
+        tensor.copy_(tensors[name])
     state.generator.set_state(tensors["random_state"])
-    moments = {}
-    with torch.no_grad():
-        for index, (name, weight) in enumerate(state.sae.named_parameters()):
-            weight.copy_(tensors[name])
-            moments[index] = {"step": torch.tensor(float(step))} | {
-                key: tensors[f"{name}.{key}"] for key in MOMENTS if step
-            }
-    if step:
-        state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
+
+
+def _on_device(state: TrainingState) -> dict[str, Tensor]:
+    adam = state.adam
+    return {
+        "since_fired": state.since_fired,
+        **adam.weights,
+        **{f"{name}.mean": tensor for name, tensor in adam.means.items()},
+        **{f"{name}.square": tensor for name, tensor in adam.squares.items()},
+    }

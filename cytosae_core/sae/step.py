@@ -13,9 +13,8 @@ from cytosae_core.sae.state import TrainingState
 
 def training_step(state: TrainingState, x: Tensor, config: SaeConfig) -> StepRecord:
     """Train on one batch of tokens (..., d_in); changes `state`."""
-    sae, optimizer = state.sae, state.optimizer
-    rate = learning_rate(config, state.step)
-    optimizer.zero_grad()
+    sae, rate = state.sae, learning_rate(config, state.step)
+    sae.zero_grad()
     renormalise_rows(sae.W_dec)
     dead = state.since_fired > config.dead_window  # (d_sae,)
     n_dead = int(dead.sum())
@@ -24,9 +23,7 @@ def training_step(state: TrainingState, x: Tensor, config: SaeConfig) -> StepRec
     losses = total_loss(x, output, sae.W_dec, ghosts, config.mse, config.l1_coefficient)
     torch.autograd.backward(losses.loss)
     project_gradient(sae.W_dec)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
+    state.adam.step(rate, n_done=state.step)
     count_passes(state.since_fired, output.z)
     state.step += 1
     n_images, n_tokens = state.step * config.batch_images, x.shape[:-1].numel()

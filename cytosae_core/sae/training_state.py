@@ -65,8 +65,8 @@ def load_state(
     if weights_digest(tensors) != record["digest"]:
         raise ArtifactError(f"{path} was changed since it was written; delete it to start the run again")
     state = empty_state(SparseAutoencoder(config.d_in, config.d_sae, config.torch_dtype).to(device), config)
-    put_tensors(state, tensors, record["step"])
-    state.evaluation = record["evaluation"]
+    put_tensors(state, tensors)
+    state.step, state.evaluation = record["step"], record["evaluation"]
     state.began -= record["seconds"]
     return state
 
