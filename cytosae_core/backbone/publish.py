@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 
 from cytosae_core.backbone.decode import Skipped
 from cytosae_core.backbone.plan import n_shards_of, refuse_difference
@@ -18,6 +20,8 @@ from cytosae_core.images.table import ImageTable
 
 INDEX_COLUMNS = ["image_id", "dataset", "relative_path", "label", "patient", "diagnosis"]
 """Columns of the image table that the index keeps; `shard_index` and `row` (in the shard) follow them."""
+N_INDEX_ROWS = 2048
+"""Rows of the index that are encoded, and read, at a time."""
 N_SHOWN = 3
 """Unreadable images that an error quotes."""
 
@@ -79,11 +83,13 @@ def _finished(folder: Path, shard_index: int) -> ShardRecord:
 def _write_index(store: Path, table: ImageTable, records: list[ShardRecord]) -> FileRecord:
     counts = [len(record.positions) for record in records]
     positions = np.concatenate([np.asarray(record.positions, dtype=np.int64) for record in records])
-    index = table.frame[INDEX_COLUMNS].iloc[positions].reset_index(drop=True)
-    index["shard_index"] = np.repeat(np.arange(len(records)), counts)
-    index["row"] = np.concatenate([np.arange(count) for count in counts])
+    index = pa.Table.from_pandas(table.frame[INDEX_COLUMNS], preserve_index=False)  # shares the text with the frame
+    if len(positions) < table.n_images:
+        index = index.take(positions)
+    index = index.append_column("shard_index", pa.array(np.repeat(np.arange(len(records)), counts)))
+    index = index.append_column("row", pa.array(np.concatenate([np.arange(count) for count in counts])))
     buffer = io.BytesIO()
-    index.to_parquet(buffer, index=False)
+    pyarrow.parquet.write_table(index, buffer, row_group_size=N_INDEX_ROWS)
     return write_whole(store, INDEX, buffer.getvalue())
 
 
