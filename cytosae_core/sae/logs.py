@@ -98,3 +98,12 @@ def held_out_figures(table: pd.DataFrame) -> dict[str, float]:
     if evaluated.empty:
         return {}
     return {name.removeprefix(HELD_OUT): float(evaluated[name].iloc[-1]) for name in columns}
+
+
+def dead_share_window(folder: Path, d_sae: int) -> float:
+    """Share of the latents that had not fired within the configured window when the last step of the run began.
+
+    The released code calls a latent dead when its frequency within the last 64 steps is below 1e-6: at its 16,448
+    tokens a step, when it fired on none of them, or on one alone.
+    """
+    return float(read_metrics(folder)["n_dead"].iloc[-1]) / d_sae

@@ -1,0 +1,78 @@
+"""The table of an ablation in the paper's form: a row a setting and value, mean and deviation over the seeds."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cytosae_core import markdown
+from cytosae_core.backbone.shards import write_whole
+from cytosae_core.sae.grid import CHOSEN
+
+FIGURES: Mapping[str, str] = {
+    "mse_released": "MSE",
+    "l1": "L1",
+    "l0": "L0",
+    "explained_variance": "explained variance",
+    "explained_variance_released": "not centred (released)",
+    "dead_share": "dead share",
+    "dead_share_window": "dead at the end of training",
+    "n_concepts": "concepts above -3",
+}
+"""Figures of the table, and their headings."""
+NOTE = """Mean ± standard deviation (n - 1) over the runs of a row; **bold**: the chosen value, one set of runs that all settings
+share. On held-out images: MSE as in the released loss, (x_hat - x)^2 / ||x||; L1 without its coefficient; L0, active
+latents a token; explained variance, centred and as released; dead share, of latents that fire on no held-out token;
+concepts, latents with log10 mean activation above -3. Dead at the end of training: share of latents that had not fired
+within the window of the configuration (64 forward passes as published)."""  # noqa: E501 - text of the table
+
+
+def summarise(runs: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
+    """One row a setting and value: n_runs, <figure>_mean and <figure>_std, the latter missing with one run.
+
+    `runs` has a row a finished run (point, seed, figures); `places` has setting, value and point of every row.
+    """
+    runs = runs.reindex(columns=["point", *FIGURES])
+    groups = runs.astype(dict.fromkeys(FIGURES, float)).groupby("point")
+    means, deviations, counts = groups.mean(), groups.std(), groups.size()
+    table = places.assign(n_runs=places["point"].map(counts).fillna(0).astype(int))
+    for name in FIGURES:
+        table[f"{name}_mean"] = places["point"].map(means[name])
+        table[f"{name}_std"] = places["point"].map(deviations[name])
+    return table
+
+
+def to_markdown(table: pd.DataFrame, failures: Mapping[str, str], *, simulated: bool) -> str:
+    """The summary as Markdown, with what its figures mean and what failed."""
+    cells = pd.DataFrame({"setting": table["setting"], "value": table["value"], "runs": table["n_runs"]})
+    is_chosen = table["point"] == CHOSEN
+    cells["value"] = table["value"].where(~is_chosen, "**" + table["value"] + "**")
+    for name, heading in FIGURES.items():
+        pairs = zip(table[f"{name}_mean"], table[f"{name}_std"], strict=True)
+        cells[heading] = [_cell(mean, std, whole=name == "n_concepts") for mean, std in pairs]
+    parts = ["SIMULATED: the images were drawn by a program."] if simulated else []
+    parts += [markdown.table(cells), NOTE]
+    parts += [f"Failed: {name}: {markdown.safe(reason)}" for name, reason in failures.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_tables(
+    runs: pd.DataFrame, places: pd.DataFrame, failures: Mapping[str, str], folder: Path, *, simulated: bool
+) -> str:
+    """Write runs.csv, table.csv and table.md into `folder`, each by rename; returns the Markdown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = summarise(runs, places)
+    text = to_markdown(table, failures, simulated=simulated)
+    write_whole(folder, "runs.csv", runs.assign(simulated=simulated).to_csv(index=False).encode())
+    write_whole(folder, "table.csv", table.assign(simulated=simulated).to_csv(index=False).encode())
+    write_whole(folder, "table.md", text.encode())
+    return text
+
+
+def _cell(mean: float, std: float, *, whole: bool) -> str:
+    """ "0.832 ± 0.044"; nothing when there is no run, no deviation when there is one."""
+    if math.isnan(mean):
+        return ""
+    form = ".0f" if whole else ".3g"
+    return f"{mean:{form}}" if math.isnan(std) else f"{mean:{form}} ± {std:{'.0f' if whole else '.2g'}}"
