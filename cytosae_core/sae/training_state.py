@@ -72,8 +72,8 @@ def load_state(
 
 
 def drop_state(folder: Path) -> None:
-    """Remove the state, and what a killed run was writing."""
-    for path in [folder / STATE_NAME, *folder.glob(f".{STATE_NAME}.*.tmp")]:
+    """Remove the state, and what killed runs were writing."""
+    for path in [folder / STATE_NAME, *folder.glob(".*.tmp")]:
         path.unlink(missing_ok=True)
 
 
