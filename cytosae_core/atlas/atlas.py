@@ -1,5 +1,6 @@
 """What the SAE found, for people and programs to ask: the one object that the core hands to the app."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cytosae_core.atlas import files, tables
+from cytosae_core.atlas import files, optional_files, tables
 from cytosae_core.atlas.barcodes import Barcodes, read_barcodes
 from cytosae_core.atlas.manifest import DatasetInfo, Manifest, read_manifest
 from cytosae_core.atlas.maps import PatchMaps
@@ -117,7 +118,7 @@ class LatentAtlas:
         return path
 
     def map(self, map_index: int) -> npt.NDArray[np.float32]:
-        """Patch activations (grid, grid) of one reference, 16 x 16 in the paper; ArtifactError when there is no such map."""
+        """Patch activations (grid, grid) of one reference, 16 x 16 in the paper; ArtifactError without such a map."""
         if self._maps is None:
             raise ArtifactError(f"{self.path} has no maps: it was made from tables; build an atlas with the SAE")
         return self._maps[map_index]
@@ -132,6 +133,32 @@ class LatentAtlas:
         if self.manifest.barcodes is None:
             return None
         return read_barcodes(self.path, self.manifest.barcodes, self.n_latents)
+
+    def patient_references(self, latent: int) -> pd.DataFrame:
+        """Each patient's own strongest images for the latent: patient, rank (from 0), image_id, activation."""
+        self._require(tables.PATIENT_REFERENCES_NAME, "cells of patients; build it from images of patients")
+        return optional_files.read_patient_references(self.path, self._checked(latent))
+
+    def image_barcode(self, image_id: str) -> npt.NDArray[np.int32]:
+        """Activating tokens of one image (n_latents,); all 0 for one without any."""
+        self._require(tables.IMAGE_BARCODES_NAME, "barcodes of images; build it with image_barcodes")
+        return optional_files.read_image_barcode(self.path, image_id, self.n_latents)
+
+    def patch_latents(self, image_id: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The strongest latents (-1: none) at each patch of a reference image, and their activations.
+
+        Both (n_patches, n), strongest first, noise left out; patches in row-major order.
+        """
+        self._require(tables.PATCH_LATENTS_NAME, "latents of patches; build it with n_patch_latents")
+        return self._patches.of_image(image_id)
+
+    @functools.cached_property
+    def _patches(self) -> optional_files.PatchLatents:
+        return optional_files.PatchLatents(self.path)
+
+    def _require(self, name: str, what: str) -> None:
+        if name not in self.manifest.files:
+            raise ArtifactError(f"{self.path} has no {what}")
 
     def verify(self, progress: Progress = silent) -> None:
         """Compare every byte with the recorded digests; raises ChecksumError that names the first file that differs."""

@@ -38,6 +38,11 @@ class Barcodes:
         n_images = self.groups["n_images"].to_numpy(np.float64)
         return np.asarray(self.counts / n_images[:, None], dtype=np.float64)
 
+    def per_disease(self) -> pd.DataFrame:
+        """The diseases' barcodes a_d: rows by diagnosis, a column a latent, the mean of a_p over its patients."""
+        patients = self.groups["diagnosis"].reset_index(drop=True)
+        return pd.DataFrame(self.per_image()).groupby(patients, sort=True).mean()
+
 
 def check(barcodes: Barcodes, n_latents: int) -> None:
     """Raise ArtifactError unless counts, groups and settings fit each other and the SAE."""

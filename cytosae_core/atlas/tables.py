@@ -18,6 +18,12 @@ GROUPS_NAME = "barcodes/groups.parquet"
 COUNTS_NAME = "barcodes/counts.npy"
 MAPS_NAME = "maps.npy"
 DISPLAY_NAME = "display"
+SUMS_NAME = "sums.npy"
+PATCH_IMAGES_NAME = "patches/images.parquet"
+PATCH_LATENTS_NAME = "patches/latents.npy"
+PATCH_VALUES_NAME = "patches/activations.npy"
+PATIENT_REFERENCES_NAME = "barcodes/references.parquet"
+IMAGE_BARCODES_NAME = "barcodes/images.parquet"
 
 LATENTS = pa.schema(
     [
@@ -52,6 +58,23 @@ IMAGES = pa.schema(
     ]
 )
 GROUPS = pa.schema([("patient", pa.string()), ("diagnosis", pa.string()), ("n_images", pa.int64())])
+PATCH_IMAGES = pa.schema([("image_id", pa.string())])
+PATIENT_REFERENCES = pa.schema(
+    [
+        ("latent", pa.int32()),
+        ("patient", pa.string()),
+        ("rank", pa.int16()),
+        ("image_id", pa.string()),
+        ("activation", pa.float32()),
+    ]
+)
+IMAGE_BARCODES = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("latents", pa.list_(pa.int32())),
+        ("counts", pa.list_(pa.int32())),
+    ]
+)
 
 
 def open_table(path: Path, schema: pa.Schema) -> pq.ParquetFile:

@@ -1,0 +1,128 @@
+"""Files that an atlas may have: exact sums, the patches of reference images, patients' cells, barcodes of images."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cytosae_core.atlas import tables
+from cytosae_core.errors import ArtifactError
+
+PATIENT_ROWS_PER_GROUP = 1 << 16
+
+
+def write_sums(folder: Path, sums: Sequence[npt.NDArray[np.int64]]) -> str:
+    """Exact sums (2, n_latents) of each data set, as (n_datasets, 2, n_latents); returns the file's name."""
+    np.save(folder / tables.SUMS_NAME, np.stack(sums), allow_pickle=False)
+    return tables.SUMS_NAME
+
+
+def write_patient_references(folder: Path, frame: pd.DataFrame) -> str:
+    """Patients' own strongest images, sorted by latent, in row groups; returns the file's name."""
+    (folder / tables.PATIENT_REFERENCES_NAME).parent.mkdir(exist_ok=True)
+    schema = tables.PATIENT_REFERENCES
+    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False).replace_schema_metadata()
+    path = folder / tables.PATIENT_REFERENCES_NAME
+    pq.write_table(table, path, compression="zstd", row_group_size=PATIENT_ROWS_PER_GROUP)
+    return tables.PATIENT_REFERENCES_NAME
+
+
+def read_patient_references(folder: Path, latent: int) -> pd.DataFrame:
+    """The rows of one latent: patient, rank, image_id, activation; ArtifactError where the table is damaged."""
+    rows = _rows_where(folder / tables.PATIENT_REFERENCES_NAME, tables.PATIENT_REFERENCES, "latent", latent)
+    frame: pd.DataFrame = rows.select(["patient", "rank", "image_id", "activation"]).to_pandas()
+    return frame
+
+
+def read_image_barcode(folder: Path, image_id: str, n_latents: int) -> npt.NDArray[np.int32]:
+    """Activating tokens (n_latents,) of one image; all 0 for one without any. ArtifactError: the table is damaged."""
+    rows = _rows_where(folder / tables.IMAGE_BARCODES_NAME, tables.IMAGE_BARCODES, "image_id", image_id)
+    counts = np.zeros(n_latents, np.int32)
+    for latents, values in zip(rows["latents"].to_pylist(), rows["counts"].to_pylist(), strict=True):
+        counts[latents] = values
+    return counts
+
+
+def _rows_where(path: Path, schema: pa.Schema, column: str, value: int | str) -> pa.Table:
+    """Only row groups that may hold the value are read: the tables are sorted by this column."""
+    tables.open_table(path, schema).close()
+    try:
+        return pq.read_table(path, filters=[(column, "==", value)])
+    except (pa.ArrowException, OSError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); copy the whole folder again") from error
+
+
+ImageBarcodes = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+def write_image_barcodes(folder: Path, image_ids: npt.NDArray[Any], parts: Iterable[ImageBarcodes]) -> str:
+    """Row, latent and count of every entry, sorted, part by part; one row an image with any; returns the name."""
+    (folder / tables.IMAGE_BARCODES_NAME).parent.mkdir(exist_ok=True)
+    with pq.ParquetWriter(folder / tables.IMAGE_BARCODES_NAME, tables.IMAGE_BARCODES, compression="zstd") as writer:
+        for rows, latents, counts in parts:
+            images, starts = np.unique(rows, return_index=True)
+            offsets = pa.array(np.append(starts, len(rows)), pa.int32())
+            columns = [
+                pa.array(image_ids[images], pa.string()),
+                pa.ListArray.from_arrays(offsets, pa.array(latents, pa.int32())),
+                pa.ListArray.from_arrays(offsets, pa.array(counts, pa.int32())),
+            ]
+            writer.write_table(pa.table(columns, schema=tables.IMAGE_BARCODES))
+    return tables.IMAGE_BARCODES_NAME
+
+
+class PatchLatents:
+    """The strongest latents of each patch of the images that have them, left on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises ArtifactError where the files do not fit each other."""
+        names = tables.read_table(folder / tables.PATCH_IMAGES_NAME, tables.PATCH_IMAGES)["image_id"].to_pylist()
+        self._latents = tables.read_array(folder / tables.PATCH_LATENTS_NAME)
+        self._values = tables.read_array(folder / tables.PATCH_VALUES_NAME)
+        if self._latents.shape != self._values.shape or len(self._latents) != len(names) or self._latents.ndim != 3:
+            raise ArtifactError(
+                f"{folder / tables.PATCH_LATENTS_NAME} has shape {self._latents.shape}, the activations "
+                f"{self._values.shape}, and there are {len(names)} images; make the atlas anew"
+            )
+        self._places = {name: place for place, name in enumerate(names)}
+
+    def of_image(self, image_id: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Latents (-1: none) and activations (n_patches, n), strongest first; ArtifactError for an unknown image."""
+        if image_id not in self._places:
+            raise ArtifactError(
+                f"the patches of {image_id!r} are not in the atlas: it keeps those of {len(self._places)} reference "
+                "images of latents of interest; explain the image with the SAE itself"
+            )
+        place = self._places[image_id]
+        return np.array(self._latents[place]), np.array(self._values[place], dtype=np.float32)
+
+
+class PatchWriter:
+    """The strongest latents of each patch, filled on disk image by image."""
+
+    def __init__(self, folder: Path, image_ids: Sequence[str], n_patches: int, n: int) -> None:
+        """Room for (n_images, n_patches, n)."""
+        (folder / tables.PATCH_IMAGES_NAME).parent.mkdir(exist_ok=True)
+        tables.write_table(
+            folder / tables.PATCH_IMAGES_NAME, pa.table([pa.array(image_ids)], schema=tables.PATCH_IMAGES)
+        )
+        shape = (len(image_ids), n_patches, n)
+        self._latents = np.lib.format.open_memmap(folder / tables.PATCH_LATENTS_NAME, "w+", np.int32, shape)
+        self._values = np.lib.format.open_memmap(folder / tables.PATCH_VALUES_NAME, "w+", np.float16, shape)
+
+    def put(
+        self, places: npt.NDArray[np.int64], latents: npt.NDArray[np.int32], values: npt.NDArray[np.float16]
+    ) -> None:
+        """Fill in some images."""
+        self._latents[places], self._values[places] = latents, values
+
+    def close(self) -> tuple[str, ...]:
+        """Bring all to the disk; returns the files' names."""
+        self._latents.flush()
+        self._values.flush()
+        return tables.PATCH_IMAGES_NAME, tables.PATCH_LATENTS_NAME, tables.PATCH_VALUES_NAME
