@@ -85,7 +85,7 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(sae: SparseAutoencoder, tokens: ImageTokens, *, batch_images: int = 8) -> Evaluation:
+def evaluate(sae: SparseAutoencoder, tokens: ImageTokens, *, batch_images: int = 4) -> Evaluation:
     """All figures of the autoencoder on these images; memory grows with `batch_images`, the figures do not change.
 
     Raises AnalysisError when there are no tokens, or no spread to be explained.
