@@ -69,17 +69,17 @@ def test_an_image_counts_as_active_when_one_of_its_tokens_is():
 
 
 def test_images_are_read_a_batch_at_a_time_and_each_once():
+    read = []
+
     class OnDisk:
         shape = (10, 5, 4)
-        read = []
 
         def __getitem__(self, images):
-            self.read.append(images)
+            read.append(images)
             return toy_tokens(10)[images]
 
-    tokens = OnDisk()
-    assert evaluate(sae_of(toy_weights()), tokens, batch_images=4).n_images == 10
-    assert [(part.start, part.stop) for part in tokens.read] == [(0, 4), (4, 8), (8, 12)]
+    assert evaluate(sae_of(toy_weights()), OnDisk(), batch_images=4).n_images == 10
+    assert [(part.start, part.stop) for part in read] == [(0, 4), (4, 8), (8, 12)]
 
 
 def test_tokens_of_another_width_are_refused():
