@@ -2,27 +2,28 @@
 
 python -m tests.backbone.runs extract  <image folder> <output> <blocks> ...   one run, also under torchrun
 python -m tests.backbone.runs kill     <image folder> <output folder> <n> <seed>
-python -m tests.backbone.runs weigh    <csv> <output>
+python -m tests.backbone.runs weigh    <csv|root> <output> <folder of images> ...
 """
 
 import json
 import os
 import random
-import resource
+import runpy
 import signal
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
+from timm.models import register_model
+from timm.models.vision_transformer import vit_small_patch14_dinov2
 
 from cytosae_core.backbone.extract import extract
 from cytosae_core.backbone.plan import ExtractConfig
 from cytosae_core.backbone.team import torchrun_team
 from cytosae_core.backbone.vit import random_backbone
 from cytosae_core.images.sources import folder_source
-from cytosae_core.images.table import ImageTable, scan
+from cytosae_core.images.table import scan
+from tests.conftest import REPOSITORY
 
 TOY = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}
 CONFIG = ExtractConfig(
@@ -80,22 +81,31 @@ def kill_runs(root, output, n_kills, seed):
     print(json.dumps({"status": status, "left": left}))
 
 
-def weigh(image, n_images, output):
-    """Peak memory in MB of an extraction of one small image, again and again, with the smallest possible model."""
-    backbone = random_backbone("dinobloom-s", 0, img_size=14, embed_dim=8, depth=1, num_heads=1)
-    config = ExtractConfig(blocks=(1,), batch_size=64, shard_images=512, runtime="torch", n_workers=2)
-    store = extract(backbone, repeated(Path(image), int(n_images)), Path(output), config)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"n_images": store.n_images, "peak_mb": peak}))
+@register_model
+def vit_featherweight(pretrained=False, **arguments):
+    """The smallest thing that timm takes for a vision transformer: 2 tokens of width 8."""
+    return vit_small_patch14_dinov2(**arguments, img_size=14, embed_dim=8, depth=1, num_heads=1)
 
 
-def repeated(image, n_images):
-    """A table of n images that are all one file; its own memory is that of its columns."""
-    names = pd.Series([f"cell_{index:06d}.bmp" for index in range(n_images)], dtype="str")
-    frame = pd.DataFrame({"image_id": "toy/" + names, "dataset": "toy", "relative_path": names})
-    frame["path"] = np.full(n_images, image, dtype=object)
-    frame[["label", "patient", "diagnosis"]] = pd.NA
-    return ImageTable(frame, (), f"one file {n_images} times")
+def weigh(kind, output, *folders):
+    """Peak memory in MB of the extraction script for each folder, listed by `list.csv` in it or scanned; as JSON."""
+    for index, folder in enumerate(folders):
+        images = {"csv": ["--csv", f"{folder}/list.csv"], "root": ["--root", folder]}[kind]
+        status, _ = in_child(lambda images=images, index=index: weighed_script(images, f"{output}/{index}"))
+        print(json.dumps({"status": status, **json.loads(Path(f"{output}/{index}.json").read_text())}))
+
+
+def weighed_script(images, output):
+    """Run the script as the command line does; a forked process begins with a peak of its own."""
+    sys.path.insert(0, str(REPOSITORY / "scripts"))
+    model = ["--backbone", "vit_featherweight", "--random-seed", "0", "--blocks", "1", "--device", "cpu"]
+    sizes = ["--batch-size", "512", "--shard-images", "2048", "--runtime", "torch", "--n-workers", "2"]
+    sys.argv = ["extract_tokens.py", *images, "--output", output, *model, *sizes]
+    runpy.run_path(str(REPOSITORY / "scripts" / "extract_tokens.py"), run_name="__main__")
+    # VmHWM and not ru_maxrss: the latter begins with the size of the process that started this one
+    status = Path("/proc/self/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    Path(f"{output}.json").write_text(json.dumps({"peak_mb": peak / 1024}))
 
 
 if __name__ == "__main__":

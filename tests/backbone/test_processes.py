@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -68,17 +70,36 @@ def test_two_processes_under_torchrun_give_what_one_gives(make_table, tmp_path):
             assert (np.abs(a.astype(np.float64) - b) <= step).all()
 
 
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
-    Image.new("RGB", (4, 4), (1, 2, 3)).save(tmp_path / "cell.bmp")
-    peaks = {}
+@pytest.fixture
+def many_images(tmp_path):
+    """Folders of 1,000 and of 100,000 images in four classes, with a list: hard links to four small files."""
+    folders = []
     for n_images in (1_000, 100_000):
-        output = tmp_path / f"tokens_{n_images}"
-        told = json.loads(run("-m", "tests.backbone.runs", "weigh", tmp_path / "cell.bmp", str(n_images), output))
-        assert told["n_images"] == n_images
-        peaks[n_images] = told["peak_mb"]
-    print(f"peak memory in MB: {peaks}")
-    assert peaks[100_000] - peaks[1_000] < 50
+        folders.append(tmp_path / f"images_{n_images}")
+        names = [f"class_{index % 4}/cell_{index:06d}.bmp" for index in range(n_images)]
+        for index, name in enumerate(names):
+            if index < 4:
+                (folders[-1] / name).parent.mkdir(parents=True)
+                Image.new("RGB", (4, 4), (index, 2, 3)).save(folders[-1] / name)
+            else:
+                os.link(folders[-1] / names[index % 4], folders[-1] / name)
+        lines = [f"{name},{name[:7]},patient_{index % 500}" for index, name in enumerate(names)]
+        (folders[-1] / "list.csv").write_text("\n".join(["path,label,patient", *lines]))
+    yield folders
+    for folder in folders:
+        shutil.rmtree(folder)  # pytest would keep them for three sessions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "root"])
+def test_memory_from_the_list_to_the_store_does_not_grow_with_the_number_of_images(many_images, tmp_path, kind):
+    (tmp_path / "tokens").mkdir()
+    told = run("-m", "tests.backbone.runs", "weigh", kind, tmp_path / "tokens", *many_images)
+    small, large = (json.loads(line) for line in told.splitlines() if line.startswith("{"))
+    assert (small["status"], large["status"]) == (0, 0)
+    assert [TokenStore.open(tmp_path / "tokens" / name).n_images for name in "01"] == [1_000, 100_000]
+    print(f"peak memory in MB: {small['peak_mb']:.1f} and {large['peak_mb']:.1f}")
+    assert large["peak_mb"] - small["peak_mb"] < 50
 
 
 @pytest.mark.slow
