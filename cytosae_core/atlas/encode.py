@@ -91,7 +91,7 @@ class SparseEncoder:
                 f"tokens of shape {tokens.shape} do not fit an SAE for tokens of width {self.d_in}; take the tokens of "
                 "the backbone and block that it was trained on"
             )
-        return torch.from_numpy(np.ascontiguousarray(tokens)).to(self.device).float() - self._b_dec
+        return torch.from_numpy(np.require(tokens, requirements=["C", "W"])).to(self.device).float() - self._b_dec
 
     def _chunks(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
         """First latent and activations (n_tokens, n) of one slice after the other, in a buffer that is used again."""

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cytosae_core.backbone.runtime import make_forward
+from cytosae_core.backbone.runtime import make_forward, resolve_runtime
 from cytosae_core.backbone.store import Tokens, TokenStore
 from cytosae_core.backbone.stream import StreamConfig, forward_batches
+from cytosae_core.backbone.tokens import resolve_precision
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ArtifactError
 from cytosae_core.images.table import ImageTable
@@ -108,7 +109,9 @@ class StreamedTokens:
         self.dataset = str(table.frame["dataset"].iat[0])
         self.images: pd.DataFrame = table.frame[COLUMNS]
         self._backbone, self._table, self._block = backbone, table, block
-        self._config = replace(config, blocks=(block,))
+        precision = resolve_precision(config.precision, backbone.device)
+        runtime = resolve_runtime(config.runtime, backbone.device, precision)
+        self._config = replace(config, blocks=(block,), precision=precision, runtime=runtime)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
