@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from cytosae_core.analysis.bags import mean_patch, patient_bags, pool_tokens
 from cytosae_core.analysis.folds import patient_folds
 from cytosae_core.analysis.mil import MilConfig, attention_mil, bag_logits, build_model
-from cytosae_core.analysis.pooled import mean_patch, patient_bags, pool_tokens
 from cytosae_core.errors import AnalysisError, ConfigError
 
 SMALL = MilConfig(d_hidden=16, d_attention=8, learning_rate=1e-2, max_epochs=15)

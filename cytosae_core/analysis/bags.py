@@ -1,12 +1,12 @@
 """Backbone tokens pooled for the baselines: two vectors an image, and the images of each patient."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cytosae_core.analysis.directions import TokenReader
 from cytosae_core.errors import AnalysisError
 from cytosae_core.geometry import CLS, PATCHES
 from cytosae_core.progress import Progress, silent
@@ -15,26 +15,7 @@ PooledTokens = NDArray[np.float32]
 """(n_images, 2, d_model): the CLS token, and the mean of the patches."""
 
 
-class Tokens(Protocol):
-    """What is needed of a token store."""
-
-    @property
-    def n_images(self) -> int:
-        """Number of images."""
-
-    @property
-    def d_model(self) -> int:
-        """Width of a token."""
-
-    @property
-    def index(self) -> pd.DataFrame:
-        """One row an image, in the order of the tokens."""
-
-    def images(self, batch_size: int = 64) -> Iterator[tuple[range, NDArray[np.float16]]]:
-        """All images in order: (positions, tokens (n, n_tokens, d_model))."""
-
-
-def pool_tokens(tokens: Tokens, progress: Progress = silent) -> PooledTokens:
+def pool_tokens(tokens: TokenReader, progress: Progress = silent) -> PooledTokens:
     """CLS token and mean patch of every image, (n_images, 2, d_model), read in batches."""
     pooled = np.empty((tokens.n_images, 2, tokens.d_model), np.float32)
     for positions, batch in tokens.images():

@@ -1,0 +1,111 @@
+"""Directions in the space of tokens: latents, single dimensions, principal components, random ones; all one form.
+
+    z = x W + b        for latents ReLU(x W + b), with b = b_enc - b_dec W_enc
+
+so that all of them are pooled over an image, chosen and scored in exactly the same way.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cytosae_core.errors import AnalysisError
+
+Kind = Literal["latent", "dimension", "component", "random"]
+FloatArray = NDArray[np.float32]
+
+
+class TokenReader(Protocol):
+    """What is needed of a token store."""
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+
+    @property
+    def d_model(self) -> int:
+        """Width of a token."""
+
+    @property
+    def index(self) -> pd.DataFrame:
+        """One row an image, in the order of the tokens."""
+
+    def images(self, batch_size: int = 64) -> Iterator[tuple[range, NDArray[np.float16]]]:
+        """All images in order: (positions, tokens (n, n_tokens, d_model))."""
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Some directions of one kind."""
+
+    kind: Kind
+    weights: FloatArray
+    """W (d_model, n_directions)."""
+    bias: FloatArray
+    """b (n_directions,)."""
+
+    @property
+    def n_directions(self) -> int:
+        """How many there are."""
+        return len(self.bias)
+
+    @property
+    def rectified(self) -> bool:
+        """Whether values below zero are set to zero: then, only high values mean anything."""
+        return self.kind == "latent"
+
+    def take(self, columns: slice | NDArray[np.int64]) -> "Directions":
+        """Only some of them."""
+        return replace(self, weights=np.ascontiguousarray(self.weights[:, columns]), bias=self.bias[columns])
+
+    def of(self, tokens: NDArray[np.floating]) -> FloatArray:
+        """Values (n, n_tokens, n_directions) of tokens (n, n_tokens, d_model)."""
+        flat = tokens.reshape(-1, tokens.shape[-1]).astype(np.float32)
+        values: FloatArray = flat @ self.weights
+        values += self.bias
+        if self.rectified:
+            np.maximum(values, 0, out=values)
+        return values.reshape(*tokens.shape[:-1], -1)
+
+
+def latents(w_enc: FloatArray, b_enc: FloatArray, b_dec: FloatArray) -> Directions:
+    """The latents of a sparse autoencoder with ReLU: W_enc (d_model, d_sae), b_enc (d_sae,), b_dec (d_model,)."""
+    shift = b_enc.astype(np.float64) - b_dec.astype(np.float64) @ w_enc.astype(np.float64)
+    return Directions("latent", np.asarray(w_enc, np.float32), shift.astype(np.float32))
+
+
+def dimensions(d_model: int) -> Directions:
+    """The raw dimensions of a token."""
+    return Directions("dimension", np.eye(d_model, dtype=np.float32), np.zeros(d_model, np.float32))
+
+
+def random_directions(d_model: int, n_directions: int, seed: int) -> Directions:
+    """Directions drawn evenly from the sphere."""
+    drawn = np.random.default_rng(seed).standard_normal((d_model, n_directions))
+    unit = (drawn / np.linalg.norm(drawn, axis=0)).astype(np.float32)
+    return Directions("random", unit, np.zeros(n_directions, np.float32))
+
+
+def components(tokens: TokenReader, rows: NDArray[np.bool_]) -> Directions:
+    """All principal components of the tokens of the images `rows` (n_images,), the largest variance first.
+
+    Raises AnalysisError where no image is chosen.
+    """
+    total = np.zeros(tokens.d_model)
+    products = np.zeros((tokens.d_model, tokens.d_model))
+    n = 0
+    for positions, batch in tokens.images():
+        flat = batch[rows[positions.start : positions.stop]].reshape(-1, tokens.d_model).astype(np.float64)
+        total += flat.sum(axis=0)
+        products += flat.T @ flat
+        n += len(flat)
+    if n == 0:
+        raise AnalysisError("no image was chosen to find principal components in; give more images")
+    mean = total / n
+    _, vectors = np.linalg.eigh(products / n - np.outer(mean, mean))
+    falling = vectors[:, ::-1]
+    return Directions("component", falling.astype(np.float32), -(mean @ falling).astype(np.float32))
