@@ -21,6 +21,8 @@ FIGURES: Mapping[str, str] = {
     "n_concepts": "concepts above -3",
 }
 """Figures of the table, and their headings."""
+N_DECIMALS = 7
+"""Decimals of a cell, at most."""
 NOTE = """Mean ± standard deviation (n - 1) over the runs of a row; **bold**: the chosen value, one set of runs that all settings
 share. On held-out images: MSE as in the released loss, (x_hat - x)^2 / ||x||; L1 without its coefficient; L0, active
 latents a token; explained variance, centred and as released; dead share, of latents that fire on no held-out token;
@@ -71,8 +73,10 @@ def write_tables(
 
 
 def _cell(mean: float, std: float, *, whole: bool) -> str:
-    """ "0.832 ± 0.044"; nothing when there is no run, no deviation when there is one."""
+    """ "0.832 ± 0.044", to two digits of the deviation; nothing without a run, no deviation with one alone."""
     if math.isnan(mean):
         return ""
-    form = ".0f" if whole else ".3g"
-    return f"{mean:{form}}" if math.isnan(std) else f"{mean:{form}} ± {std:{'.0f' if whole else '.2g'}}"
+    if math.isnan(std):
+        return f"{mean:.0f}" if whole else f"{mean:.3g}"
+    n_decimals = 0 if whole else 3 if std == 0 else min(max(1 - math.floor(math.log10(std)), 0), N_DECIMALS)
+    return f"{mean:.{n_decimals}f} ± {std:.{n_decimals}f}"

@@ -11,6 +11,7 @@ from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.grid import Grid
 from cytosae_core.sae.logs import held_out_figures, read_metrics
 from cytosae_core.sae.sweep import open_splits, run_sweep
+from cytosae_core.sae.sweep_table import FIGURES, summarise, to_markdown
 from tests.sae.toy_store import toy_store
 
 TINY = SaeConfig(
@@ -120,3 +121,18 @@ def test_images_must_be_held_out(tmp_path):
     splits = open_splits(toy_store(tmp_path / "store"), GRID, 0.0, 0)
     with pytest.raises(ConfigError, match="no images are held out"):
         run_sweep(GRID, splits, tmp_path / "sweep")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((0.83, 0.92), "0.875 ± 0.064"), ((2936.0, 3050.0), "2993 ± 81"), ((0.0, 0.0), "0.000 ± 0.000"),
+        ((9e-4, 9.4e-4), "0.000920 ± 0.000028"), ((174.4,), "174"), ((), ""),
+    ],
+)  # fmt: skip
+def test_a_cell_shows_two_digits_of_the_deviation(values, expected):
+    runs = pd.DataFrame([{"point": "chosen", **dict.fromkeys(FIGURES, value)} for value in values])
+    places = pd.DataFrame({"setting": ["expansion"], "value": ["2"], "point": ["chosen"]})
+    table = summarise(runs, places) if values else summarise(pd.DataFrame(), places)
+    row = to_markdown(table, {}, simulated=False).splitlines()[2]
+    assert row.split(" | ")[5] == expected
