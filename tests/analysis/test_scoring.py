@@ -186,7 +186,7 @@ def drawn_like(n_images=120, d_model=8, seed=0):
 def test_a_latent_that_knows_is_chosen_scored_beside_its_rivals_and_falls_on_the_mask():
     tokens, labels, truth, direction = drawn_like()
     rng = np.random.default_rng(1)
-    w_enc = rng.normal(0, 0.3, (8, 20)).astype(np.float32)
+    w_enc = rng.normal(0, 0.1, (8, 20)).astype(np.float32)
     w_enc[:, 13] = direction
     sae = latents(w_enc, np.full(20, -3, np.float32), np.zeros(8, np.float32))
     config = ScoringConfig(n_bootstrap=100, n_random=10, n_shuffles=49, chunk=7)

@@ -1,0 +1,59 @@
+"""Ask whether single latents know attributes: AUROC on held-out images, maps on masks, monosemanticity."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import _root  # noqa: F401
+from _cli import bar, run
+
+from cytosae_core.analysis import label_sources
+from cytosae_core.analysis.attribute_list import list_digest
+from cytosae_core.analysis.bags import pool_tokens
+from cytosae_core.analysis.directions import latents
+from cytosae_core.analysis.result_files import write_results
+from cytosae_core.analysis.scoring import ScoringConfig, score_attributes
+from cytosae_core.analysis.selection import SelectedTokens
+from cytosae_core.backbone.store import TokenStore
+from cytosae_core.sae.checkpoint import read_checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ScoringConfig):
+    """Which latents, which images, and where their attributes are known from: without --drawn or --wbcatt, classes."""
+
+    tokens: Path
+    """Token store of the images."""
+    sae: Path
+    """Folder of the SAE, or a published .pt file."""
+    out: Path
+    """New folder for the tables."""
+    block: int | None = None
+    """Block whose tokens are used, counted from 1; needed where the store holds several."""
+    drawn: Path | None = None
+    """Folder of SIMULATED cells with masks: scores the committed list of parts and attributes, and cell types."""
+    wbcatt: Path | None = None
+    """pbc_attr_v1_val.csv: scores the 11 attributes of WBCAtt on the images that it lists."""
+    leave_out: Path | None = None
+    """Text file of relative paths, one a line, that must not be scored on."""
+
+
+def main(config: Config) -> None:
+    """Score, write the tables, and print what was found."""
+    store, sae = TokenStore.open(config.tokens, config.block), read_checkpoint(config.sae)
+    known = label_sources.find_labels(store.index, config.drawn, config.wbcatt, config.leave_out, bar("masks"))
+    tokens = SelectedTokens(store, known.rows)
+    weights = {name: tensor.numpy() for name, tensor in sae.weights.items()}
+    directions = latents(weights["W_enc"], weights["b_enc"], weights["b_dec"])
+    embeddings = pool_tokens(tokens, bar("embeddings"))[:, 0]
+    tables = score_attributes(
+        directions, tokens, known.labels, embeddings, truth=known.truth, config=config, progress=bar("passes")
+    )
+    simulated = known.truth is not None or bool(store.manifest.get("simulated", False))
+    settings = asdict(config) | {"sae_id": sae.sae_id, "store_id": store.store_id, "list_digest": list_digest()}
+    write_results(config.out, tables, settings, simulated=simulated)
+    print(f"{config.out}{' (SIMULATED cells)' if simulated else ''}")
+    print(tables["summary"].round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    run(main, Config)
