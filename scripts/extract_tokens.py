@@ -7,6 +7,7 @@ import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
+from cytosae_core.backbone.download import Weights
 from cytosae_core.backbone.extract import extract
 from cytosae_core.backbone.plan import ExtractConfig
 from cytosae_core.backbone.team import torchrun_team
@@ -34,16 +35,22 @@ def main(config: Config) -> None:
     """Extract, resume or find finished, and say what is there."""
     with torchrun_team() as team:
         table = list_images(config.dataset, config.root, config.csv, by_patient=config.by_patient)
-        backbone = choose_backbone(
-            config, team, bar("download (bytes)") if team.is_lead and config.is_downloaded else silent
-        )
+        download = bar("download (bytes)") if team.is_lead and config.is_downloaded else silent
+        backbone = choose_backbone(config, team, download, tell if team.is_lead else None)
         progress = bar("images to tokens") if team.is_lead else silent
         store = extract(backbone, table, config.output, config, team=team, progress=progress)
     if team.is_lead:
-        print(f"{store.path}: {store.n_images} images of {store.n_tokens} tokens of width {store.d_model}")
+        origin = "SIMULATED, drawn by a program: " if store.simulated else ""
+        print(f"{origin}{store.path}: {store.n_images} images of {store.n_tokens} tokens of width {store.d_model}")
         print(f"blocks {', '.join(map(str, store.blocks))}; backbone {backbone.name} {backbone.backbone_id}")
         for image in store.manifest["skipped"]:
             print(f"skipped {image['image_id']}: {image['reason']}")
+
+
+def tell(weights: Weights) -> None:
+    """Say which published file this is, and whether anybody vouches for its bytes."""
+    how = "compared with the published one" if weights.is_compared else "NOT compared: none that is known is published"
+    print(f"{weights.path}: sha256 {weights.sha256}, {how}")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ import pandas as pd
 
 from cytosae_core.atlas.build_plan import DatasetInput
 from cytosae_core.atlas.release_positions import source_of
-from cytosae_core.atlas.simulated import says_simulated
 from cytosae_core.atlas.token_source import StoreTokens, StreamedTokens
 from cytosae_core.backbone.store import TokenStore
 from cytosae_core.backbone.stream import StreamConfig
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ConfigError
 from cytosae_core.images.select import list_images
+from cytosae_core.images.simulated import says_simulated
 from cytosae_core.images.table import ImageTable
 
 PAPER_BLOCK = 11

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cytosae_core.errors import ArtifactError, ConfigError
+from cytosae_core.locks import held
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _KEY_NAME = ".resume-key"
@@ -77,16 +78,7 @@ def _start_or_resume(folder: Path, key: str) -> None:
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system releases when the process ends, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock; there a second run is the user's to avoid
-        yield
-        return
-    with (folder / LOCK_NAME).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ArtifactError(f"another process is filling {folder}; wait for it, or give another name") from error
+    with held(folder / LOCK_NAME, f"another process is filling {folder}; wait for it, or give another name"):
         yield
 
 

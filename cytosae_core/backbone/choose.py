@@ -1,9 +1,10 @@
 """From what a user names (a model, a checkpoint, a seed) to the backbone of this process."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cytosae_core.backbone.download import Origin, fetch_weights
+from cytosae_core.backbone.download import Origin, Weights, fetch_weights
 from cytosae_core.backbone.team import Team
 from cytosae_core.backbone.vit import DINOBLOOM, Backbone, best_device, load_backbone, random_backbone
 from cytosae_core.progress import Progress, silent
@@ -16,9 +17,9 @@ class BackboneChoice:
     """Which backbone, and where its weights come from."""
 
     backbone: str = "dinobloom-b"
-    """dinobloom-s, -b, -l, -g, or a vision transformer by its name in timm."""
+    """dinobloom-s, -b, -l, -g, cytosae-small (shipped), or a vision transformer by its name in timm."""
     weights: Path | None = None
-    """Checkpoint on this machine; without it, DinoBloom is downloaded by name, and timm's models by timm."""
+    """Checkpoint on this machine; without it, DinoBloom and timm's models are downloaded by name."""
     weights_folder: Path = Path("artifacts/weights")
     """Where downloaded DinoBloom weights, and their checksums, are kept."""
     origin: Origin = "hub"
@@ -34,22 +35,31 @@ class BackboneChoice:
         return self.weights is None and self.random_seed is None and self.backbone in DINOBLOOM
 
 
-def choose_backbone(choice: BackboneChoice, team: Team = _ALONE, progress: Progress = silent) -> Backbone:
+def choose_backbone(
+    choice: BackboneChoice, team: Team = _ALONE, progress: Progress = silent,
+    tell: Callable[[Weights], object] | None = None,
+) -> Backbone:  # fmt: skip
     """The backbone; in a team, the lead downloads for all. `progress` counts bytes of a download.
+
+    `tell` gets the published file that was fetched by name, with whether its checksum could be compared.
 
     Raises BackboneError or ChecksumError where the weights cannot be had or do not fit.
     """
     device = best_device(team.local_rank) if choice.device == "auto" else choice.device
     if choice.random_seed is not None:
         return random_backbone(choice.backbone, choice.random_seed, device=device)
-    return load_backbone(choice.backbone, _weights(choice, team, progress), device=device)
+    return load_backbone(choice.backbone, _weights(choice, team, progress, tell), device=device)
 
 
-def _weights(choice: BackboneChoice, team: Team, progress: Progress) -> Path | None:
+def _weights(
+    choice: BackboneChoice, team: Team, progress: Progress, tell: Callable[[Weights], object] | None
+) -> Path | None:
     if not choice.is_downloaded:
         return choice.weights
     for is_my_turn in (team.is_lead, not team.is_lead):
         if is_my_turn:
             found = fetch_weights(choice.backbone, choice.weights_folder, choice.origin, progress=progress)
         team.wait()
+    if tell is not None:
+        tell(found)
     return found.path

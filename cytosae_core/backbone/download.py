@@ -50,6 +50,8 @@ PIECE = 2**20
 """Bytes that are read at a time."""
 CHECKSUM_SUFFIX = ".sha256"
 """Ending of the file, beside the weights, that says what their checksum was when they came."""
+COMPARED = "# compared with a published checksum\n"
+"""Line of that file where there was something to compare with."""
 SHA256_DIGITS = 64
 """Hex digits of a sha256."""
 
@@ -117,7 +119,8 @@ def fetch_weights(
         with _told(source, folder):
             found = _download(source, temporary, progress)
             is_compared = _compare(source, found, _known_checksums(source))
-        path.with_name(path.name + CHECKSUM_SUFFIX).write_text(f"{found['sha256']}  {path.name}\n")
+        note = f"{found['sha256']}  {path.name}\n{COMPARED if is_compared else ''}"
+        path.with_name(path.name + CHECKSUM_SUFFIX).write_text(note)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -129,12 +132,13 @@ def _kept(path: Path) -> Weights:
     note = path.with_name(path.name + CHECKSUM_SUFFIX)
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    expected = note.read_text().split()[0] if note.is_file() else CITED_SHA256.get(path.name, found)
+    said = note.read_text() if note.is_file() else ""
+    expected = said.split()[0] if said else CITED_SHA256.get(path.name, found)
     if found != expected:
         raise ChecksumError(
             f"{path} has sha256 {found} instead of {expected}; delete both it and {note.name}, and retry"
         )
-    return Weights(path, found, path.name in CITED_SHA256)
+    return Weights(path, found, path.name in CITED_SHA256 or COMPARED in said)
 
 
 @contextmanager

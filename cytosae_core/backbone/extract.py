@@ -7,6 +7,7 @@ time, by any process, and gives the same bytes. The last step writes the index a
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cytosae_core.backbone.decode import Skipped
 from cytosae_core.backbone.plan import ExtractConfig, check_plan, make_plan, n_shards_of, shard_batches, write_plan
 from cytosae_core.backbone.publish import (
     clean_up,
+    lock_path,
     partial_folder,
     publish,
     refuse_unreadable,
@@ -28,7 +30,9 @@ from cytosae_core.backbone.store import TokenStore
 from cytosae_core.backbone.stream import TokenBatch, Tokens, forward_batches
 from cytosae_core.backbone.team import Team
 from cytosae_core.backbone.vit import Backbone
+from cytosae_core.errors import ArtifactError
 from cytosae_core.images.table import ImageTable
+from cytosae_core.locks import held
 from cytosae_core.progress import Progress, silent
 
 _DEFAULTS = ExtractConfig()
@@ -42,23 +46,35 @@ def extract(
     """The token store of these images at `output_path`, opened at its first block; resumes what an earlier run left.
 
     `progress` counts the images of this process. Raises ArtifactError where the folder, or what an earlier run left,
-    was made with other settings; ImageTableError where more than `config.max_unreadable_share` of the images cannot
-    be read; BackboneError where a token does not fit into float16.
+    was made with other settings, or where another run is at work on it; ImageTableError where more than
+    `config.max_unreadable_share` of the images cannot be read; BackboneError where a token does not fit into float16.
     """
     plan = make_plan(backbone, table, config)
     run = _Run(backbone, table, config, plan, partial_folder(output_path))
     is_there = output_path.exists()
     team.wait()  # nobody publishes before all have looked
     if not is_there:
-        _prepare(run, team)
-        run.extract_shards(run.todo(team), progress)
-        team.wait()
-        if team.is_lead:
-            publish(run.folder, output_path, plan, table, config.max_unreadable_share)
+        with _alone(output_path) if team.is_lead else nullcontext():
+            _prepare(run, team)
+            run.extract_shards(run.todo(team), progress)
+            team.wait()
+            if team.is_lead:
+                publish(run.folder, output_path, plan, table, config.max_unreadable_share)
     if team.is_lead:
         clean_up(run.folder)
     team.wait()
     return reopen(output_path, plan)
+
+
+@contextmanager
+def _alone(output_path: Path) -> Iterator[None]:
+    """No other run, or team, at work on this store; ArtifactError where there is one."""
+    output_path.parent.mkdir(parents=True, exist_ok=True)
+    refusal = f"another run is making {output_path} already; wait for it, or give another output folder"
+    with held(lock_path(output_path), refusal, is_removed=True):
+        if output_path.exists():
+            raise ArtifactError(f"another run has just finished {output_path}; run the same command again to open it")
+        yield
 
 
 def _prepare(run: "_Run", team: Team) -> None:

@@ -16,6 +16,7 @@ from cytosae_core.backbone.plan import n_shards_of, refuse_difference
 from cytosae_core.backbone.shards import STORE, FileRecord, ShardRecord, read_record, sync_folder, write_whole
 from cytosae_core.backbone.store import INDEX, MANIFEST, TokenStore
 from cytosae_core.errors import ArtifactError, ImageTableError
+from cytosae_core.images.simulated import holds_simulated
 from cytosae_core.images.table import ImageTable
 
 INDEX_COLUMNS = ["image_id", "dataset", "relative_path", "label", "patient", "diagnosis"]
@@ -29,6 +30,11 @@ N_SHOWN = 3
 def partial_folder(output_path: Path) -> Path:
     """Where an unfinished extraction lies: beside its destination, on the same file system, hidden."""
     return output_path.parent / f".{output_path.name}.partial"
+
+
+def lock_path(output_path: Path) -> Path:
+    """The file, hidden beside the destination, that the one run at work on it holds."""
+    return output_path.parent / f".{output_path.name}.lock"
 
 
 def store_folder(folder: Path) -> Path:
@@ -97,6 +103,7 @@ def _manifest(plan: dict[str, Any], table: ImageTable, records: list[ShardRecord
     ids = table.frame["image_id"]
     return {
         **plan,
+        "simulated": holds_simulated(table),
         "n_images": sum(len(record.positions) for record in records),
         "skipped": [
             {"image_id": ids.iat[row], "reason": reason} for record in records for row, reason in record.skipped

@@ -83,6 +83,11 @@ class TokenStore:
         """Identity of the weights that made the tokens."""
         return str(self.manifest["backbone"]["backbone_id"])
 
+    @property
+    def simulated(self) -> bool:
+        """Whether images drawn by a program are among those that the tokens come from."""
+        return bool(self.manifest.get("simulated", False))
+
     @cached_property
     def store_id(self) -> str:
         """First 16 hex digits of the sha256 of the manifest: equal exactly where all tokens are."""

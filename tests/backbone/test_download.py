@@ -9,7 +9,7 @@ import pytest
 
 from cytosae_core.backbone import download
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
-from cytosae_core.backbone.download import fetch_weights, published
+from cytosae_core.backbone.download import Weights, fetch_weights, published
 from cytosae_core.errors import BackboneError, ChecksumError
 
 CONTENT = bytes(range(256)) * 9000
@@ -93,6 +93,14 @@ def test_weights_are_downloaded_once(server, tmp_path):
     assert len(server.asked) == n_asked
 
 
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_kept_file_remembers_whether_its_checksum_was_compared_when_it_came(server, tmp_path, is_published):
+    if not is_published:
+        server.etag = ""
+    assert fetch(server, tmp_path).is_compared is is_published
+    assert fetch(server, tmp_path).is_compared is is_published
+
+
 @pytest.mark.parametrize("origin", ["hub", "zenodo"])
 def test_other_bytes_than_the_published_ones_are_refused_and_not_kept(server, tmp_path, origin):
     server.etag, server.md5 = "0" * 64, "md5:" + "0" * 32
@@ -164,3 +172,14 @@ def test_a_choice_takes_weights_seed_or_download_in_this_order(tmp_path, monkeyp
     with pytest.raises(ZeroDivisionError):
         choose_backbone(BackboneChoice("dinobloom-s", weights_folder=tmp_path, device="cpu"))
     assert asked == [("dinobloom-s", tmp_path, "hub")]
+
+
+@pytest.mark.parametrize("is_compared", [True, False])
+def test_whoever_chooses_published_weights_is_told_whether_their_checksum_was_compared(
+    tmp_path, monkeypatch, is_compared
+):
+    weights, told = Weights(tmp_path / "b.bin", "0" * 64, is_compared), []
+    monkeypatch.setattr("cytosae_core.backbone.choose.fetch_weights", lambda *a, **k: weights)
+    with pytest.raises(BackboneError, match="no such file"):
+        choose_backbone(BackboneChoice("dinobloom-b", device="cpu"), tell=told.append)
+    assert told == [weights]

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cytosae_core.backbone import extract as extract_module
 from cytosae_core.backbone.decode import N_AHEAD, decoded_batches
@@ -21,6 +23,9 @@ from cytosae_core.backbone.stream import StreamConfig, stream_tokens
 from cytosae_core.backbone.team import Team, torchrun_team
 from cytosae_core.backbone.vit import random_backbone
 from cytosae_core.errors import ArtifactError, BackboneError, ConfigError, ImageTableError
+from cytosae_core.images.drawn.files import NOTICE
+from cytosae_core.images.sources import folder_source
+from cytosae_core.images.table import scan
 from cytosae_core.images.transforms import read_rgb, to_tensor_array
 from tests.backbone.conftest import TOY_ARGUMENTS
 
@@ -63,6 +68,36 @@ def test_the_manifest_says_what_made_the_tokens(toy_backbone, make_table, tmp_pa
     assert manifest["libraries"]["torch"] == torch.__version__.split("+")[0]
     assert manifest["run"]["runtime"] == "torch"
     assert manifest["blocks"] == [2, 4]
+
+
+def test_a_store_of_drawn_cells_says_simulated_and_one_of_photographs_does_not(toy_backbone, make_table, tmp_path):
+    table = make_table(4)
+    assert not extract(toy_backbone, table, tmp_path / "photographs", CONFIG).simulated
+    with Image.open(table.path_of(3)) as image:
+        text = PngInfo()
+        text.add_text("Description", NOTICE)
+        image.save(table.path_of(3).with_name("a.png"), pnginfo=text)
+    drawn = scan(folder_source("toy"), tmp_path / "cells")
+    store = extract(toy_backbone, drawn, tmp_path / "drawn", CONFIG)
+    assert store.simulated
+    assert store.manifest["simulated"] is True
+
+
+def test_a_second_run_on_the_same_output_is_told_and_writes_nothing(toy_backbone, make_table, tmp_path):
+    table = make_table(13)
+    refused = []
+
+    def second(n_done, n_all):
+        if not refused:
+            with pytest.raises(ArtifactError, match=r"another run is making .*tokens already; wait for it, or give"):
+                extract(toy_backbone, table, tmp_path / "tokens", CONFIG)
+            refused.append(n_done)
+
+    extract(toy_backbone, table, tmp_path / "tokens", CONFIG, progress=second)
+    assert refused
+    extract(toy_backbone, table, tmp_path / "alone", CONFIG)
+    assert digests(tmp_path / "tokens") == digests(tmp_path / "alone")
+    assert not list(tmp_path.glob(".tokens*"))
 
 
 def test_the_number_of_decoding_threads_changes_no_byte(toy_backbone, make_table, tmp_path):

@@ -1,13 +1,17 @@
 """The command line of the extraction and of its benchmark."""
 
+import importlib
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from cytosae_core.backbone.download import Weights
 from cytosae_core.backbone.store import TokenStore
 from tests.backbone.reference import Shape, dinobloom_file, make_weights
 from tests.conftest import REPOSITORY
@@ -18,6 +22,13 @@ def run(script, *arguments):
         [sys.executable, REPOSITORY / "scripts" / script, *map(str, arguments)],
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """The script as a module, for what needs no process of its own."""
+    monkeypatch.syspath_prepend(REPOSITORY / "scripts")
+    return importlib.import_module("extract_tokens")
 
 
 @pytest.fixture
@@ -39,6 +50,7 @@ def test_a_checkpoint_and_a_folder_become_a_token_store(tmp_path, cells):
     assert "3 images of 257 tokens of width 384" in done.stdout
     assert "images to tokens: 100%" in done.stderr
     assert "Warning" not in done.stderr
+    assert "SIMULATED" not in done.stdout
     store = TokenStore.open(tmp_path / "tokens", 11)
     assert (store.n_images, store.blocks) == (3, (2, 11))
 
@@ -51,3 +63,22 @@ def test_an_error_is_one_sentence_and_an_exit_status(tmp_path, cells):
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith(f"error: {tmp_path / 'none.pth'}: no such file; give")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("is_compared", "said"), [(True, "compared with the published one"), (False, "NOT compared: none that is known")]
+)
+def test_the_checksum_of_fetched_weights_is_said_with_whether_it_was_compared(script, capsys, is_compared, said):
+    script.tell(Weights(Path("b.bin"), "ab" * 32, is_compared))
+    assert f"b.bin: sha256 {'ab' * 32}, {said}" in capsys.readouterr().out
+
+
+def test_a_store_of_drawn_cells_is_announced_as_simulated(script, tmp_path, capsys, monkeypatch):
+    store = SimpleNamespace(
+        simulated=True, path=tmp_path, n_images=1, n_tokens=2, d_model=3, blocks=(1,), manifest={"skipped": []}
+    )
+    monkeypatch.setattr(script, "list_images", lambda *a, **k: None)
+    monkeypatch.setattr(script, "choose_backbone", lambda *a, **k: SimpleNamespace(name="toy", backbone_id="0"))
+    monkeypatch.setattr(script, "extract", lambda *a, **k: store)
+    script.main(script.Config(random_seed=0))
+    assert capsys.readouterr().out.startswith("SIMULATED, drawn by a program: ")

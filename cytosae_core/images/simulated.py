@@ -1,8 +1,10 @@
-"""Whether an image was drawn by a program: its own file says so."""
+"""Whether images were drawn by a program: their own files say so."""
 
 from pathlib import Path
 
 from PIL import Image
+
+from cytosae_core.images.table import ImageTable
 
 _WORD = "SIMULATED"
 _TIFF_DESCRIPTION = 270
@@ -16,6 +18,15 @@ def says_simulated(path: Path) -> bool:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False  # an unreadable file says nothing; the pass over all images names it and the reason
     return any(_text(value).startswith(_WORD) for value in texts)
+
+
+def holds_simulated(table: ImageTable) -> bool:
+    """Whether a drawn image is among those of the table; the first of every folder is asked, since folders are drawn
+    whole and asking all would read all."""
+    first_of: dict[str, str] = {}
+    for path in table.frame["path"]:
+        first_of.setdefault(path.rpartition("/")[0], path)
+    return any(says_simulated(Path(path)) for path in first_of.values())
 
 
 def _text(value: object) -> str:
