@@ -57,7 +57,8 @@ class SparseAutoencoder(nn.Module):
 
     def pre_activations(self, x: Tensor) -> Tensor:
         """(x - b_dec) W_enc + b_enc of tokens (..., d_in): (..., d_sae)."""
-        return (x - self.b_dec) @ self.W_enc + self.b_enc  # (..., d_sae)
+        # One pass over (..., d_sae) where a product and a sum would be two.
+        return nn.functional.linear(x - self.b_dec, self.W_enc.T, self.b_enc)  # (..., d_sae)
 
     def encode(self, x: Tensor) -> Tensor:
         """Activations (..., d_sae) of tokens (..., d_in)."""

@@ -27,8 +27,7 @@ def training_step(state: TrainingState, x: Tensor, config: SaeConfig) -> StepRec
     count_passes(state.since_fired, output.z)
     state.step += 1
     n_images, n_tokens = state.step * config.batch_images, x.shape[:-1].numel()
-    l0 = torch.count_nonzero(output.z) / n_tokens
-    loss, mse, l1, ghost, l0 = torch.stack([*losses, l0.to(losses.loss.dtype)]).tolist()  # one wait for the device
+    loss, mse, l1, ghost, l0 = torch.stack([*losses, mean_active(output.z)]).tolist()  # one wait for the device
     return StepRecord(
         state.step, n_images, state.step * n_tokens, state.seconds, loss, mse, l1, ghost, rate, l0, n_dead
     )
@@ -39,3 +38,9 @@ def count_passes(since_fired: Tensor, z: Tensor) -> None:
     """Count one forward pass more for every latent (d_sae,), from 0 again for those active on a token of z."""
     fired = z.flatten(0, -2).amax(dim=0) > 0  # (d_sae,)
     since_fired.add_(1).masked_fill_(fired, 0)
+
+
+@torch.no_grad()
+def mean_active(z: Tensor) -> Tensor:
+    """Mean number of active latents a token, from activations (..., d_sae), none of them negative."""
+    return z.sign().sum(dim=-1).mean()  # in the type of z: torch counts what is not zero at half the speed

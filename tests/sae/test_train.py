@@ -11,7 +11,7 @@ from cytosae_core.backbone.store import TokenStore
 from cytosae_core.errors import ArtifactError, ConfigError, FormatVersionError
 from cytosae_core.sae.checkpoint import read_checkpoint
 from cytosae_core.sae.metrics import evaluate
-from cytosae_core.sae.model import SparseAutoencoder
+from cytosae_core.sae.model import SaeOutput, SparseAutoencoder
 from cytosae_core.sae.state import fresh_state
 from cytosae_core.sae.tokens import ArrayTokens, split_store
 from cytosae_core.sae.train import chosen_device, train
@@ -151,15 +151,15 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, text, error, message
 
 
 def test_the_model_computes_the_two_equations():
-    sae = SparseAutoencoder.of({name: torch.rand(shape) - 0.5 for name, shape in SHAPES.items()})
-    x = torch.randn(2, 5, 3)
+    sae = SparseAutoencoder.of({name: torch.rand(shape).double() - 0.5 for name, shape in SHAPES.items()})
+    x = torch.randn(2, 5, 3).double()
     pre = (x - sae.b_dec) @ sae.W_enc + sae.b_enc
     z = pre.clamp(min=0)
     output = sae(x)
-    assert torch.equal(output.pre, pre)
-    assert torch.equal(output.z, z)
-    assert torch.equal(sae.encode(x), z)
-    assert torch.equal(output.x_hat, z @ sae.W_dec + sae.b_dec)
+    expected = SaeOutput(z @ sae.W_dec + sae.b_dec, z, pre)
+    assert all(torch.allclose(*pair, rtol=0, atol=1e-14) for pair in zip(output, expected, strict=True))
+    assert torch.equal(sae.encode(x), output.z)
+    assert torch.equal(sae.decode(output.z), output.x_hat)
     assert (sae.d_in, sae.d_sae) == (3, 7)
     with pytest.raises(ConfigError, match="d_in 0, d_sae 7: both must be at least 1"):
         SparseAutoencoder(0, 7)
