@@ -42,7 +42,7 @@ def main(config: Config) -> None:
     d_in = TokenStore.open(config.tokens, config.block).d_model
     grid = Grid(replace(config.chosen, d_in=d_in), config.block, config.vary.values, config.seeds)
     tokens = open_splits(config.tokens, grid, config.held_out_share, config.held_out_seed)
-    result = run_sweep(grid, tokens, config.out, progress=bar("sweep"), device=config.device)
+    result = run_sweep(grid, tokens, config.out, progress=bar("images x expansion"), device=config.device)
     print(result.table)
     if not result.is_finished:
         sys.exit("interrupted: the same command goes on")

@@ -42,6 +42,8 @@ class Panel(NamedTuple):
     """Its lines."""
     is_log: bool = False
     """Whether its axis is logarithmic."""
+    is_signed: bool = False
+    """Whether its figures can be below zero."""
 
 
 _TRAINING, _HELD_OUT, _SECOND, _THIRD = "#7f9cb5", "#1f4e79", "#b5793a", "#5d8263"
@@ -55,7 +57,7 @@ PANELS = (
     Panel("Explained variance, held out", (
         Curve("centred", HELD_OUT + "explained_variance", _HELD_OUT),
         Curve("as released, not centred", HELD_OUT + "explained_variance_released", _SECOND),
-    )),
+    ), is_signed=True),
     Panel("Active latents a token (L0)", (
         Curve("training", "l0", _TRAINING), Curve("held out", HELD_OUT + "l0", _HELD_OUT),
         Curve("5 % of tokens", HELD_OUT + "l0_p5", _SECOND), Curve("95 % of tokens", HELD_OUT + "l0_p95", _THIRD),
@@ -109,7 +111,10 @@ def draw_curves(table: pd.DataFrame, title: str, *, simulated: bool) -> go.Figur
         row, column = index // N_COLUMNS + 1, index % N_COLUMNS + 1
         for dash, curve in zip(_DASHES, _drawn(panel, table), strict=False):
             figure.add_trace(_line(curve, dash, table), row, column)
-        figure.update_yaxes(type="log" if panel.is_log else "linear", row=row, col=column)
+        figure.update_yaxes(
+            type="log" if panel.is_log else "linear", rangemode="normal" if panel.is_signed else "nonnegative",
+            row=row, col=column,
+        )  # fmt: skip
     return _styled(figure, title, n_rows, simulated=simulated)
 
 

@@ -1,5 +1,6 @@
 """An ablation of tiny runs: complete, resumable, and its table is what its runs say."""
 
+import signal
 import statistics
 
 import pandas as pd
@@ -82,6 +83,19 @@ def test_a_killed_sweep_goes_on_to_the_same_table(swept, splits, tmp_path):
     partly = pd.read_csv(tmp_path / "runs.csv")
     assert 0 < len(partly) < 8
     after = run_sweep(GRID, splits, tmp_path)
+    pd.testing.assert_frame_equal(after.runs, swept[1].runs)
+
+
+def test_a_sweep_that_is_asked_to_stop_says_so_and_goes_on(swept, splits, tmp_path):
+    def stop(n_done, n_all):
+        if n_done == 24 * 2 + 8 * 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    stopped = run_sweep(GRID, splits, tmp_path, progress=stop)
+    assert not stopped.is_finished
+    assert stopped.runs["point"].tolist() == ["chosen"]
+    after = run_sweep(GRID, splits, tmp_path)
+    assert after.is_finished
     pd.testing.assert_frame_equal(after.runs, swept[1].runs)
 
 
