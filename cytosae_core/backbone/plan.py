@@ -13,7 +13,8 @@ from cytosae_core.backbone.store import FORMAT, FORMAT_VERSION
 from cytosae_core.backbone.stream import StreamConfig
 from cytosae_core.backbone.tokens import check_blocks, resolve_precision
 from cytosae_core.backbone.vit import Backbone
-from cytosae_core.errors import ArtifactError, ConfigError
+from cytosae_core.differences import refuse_difference
+from cytosae_core.errors import ConfigError
 from cytosae_core.images.table import ImageTable
 
 PLAN = "plan.json"
@@ -102,21 +103,3 @@ def write_plan(folder: Path, plan: dict[str, Any]) -> None:
 def check_plan(folder: Path, plan: dict[str, Any]) -> None:
     """Raise ArtifactError, naming what differs, unless the run in `folder` was begun with the same plan."""
     refuse_difference(json.loads((folder / PLAN).read_text()), plan, folder)
-
-
-def refuse_difference(begun: dict[str, Any], plan: dict[str, Any], folder: Path) -> None:
-    """Raise ArtifactError, naming every entry in which the two plans differ."""
-    before, now = _flat(begun), _flat(plan)
-    different = [f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in now if before.get(key) != now[key]]
-    if different:
-        raise ArtifactError(
-            f"{folder} was made with other settings: {'; '.join(different)}. Use those, choose another output folder,"
-            " or delete it to start again"
-        )
-
-
-def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in document.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

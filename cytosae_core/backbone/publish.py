@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from cytosae_core.backbone.decode import Skipped
-from cytosae_core.backbone.plan import n_shards_of, refuse_difference
+from cytosae_core.backbone.plan import n_shards_of
 from cytosae_core.backbone.shards import STORE, FileRecord, ShardRecord, read_record, sync_folder, write_whole
 from cytosae_core.backbone.store import INDEX, MANIFEST, TokenStore
+from cytosae_core.differences import refuse_difference
 from cytosae_core.errors import ArtifactError, ImageTableError
 from cytosae_core.images.simulated import holds_simulated
 from cytosae_core.images.table import ImageTable
@@ -75,7 +76,7 @@ def clean_up(folder: Path) -> None:
 def reopen(output_path: Path, plan: dict[str, Any]) -> TokenStore:
     """The store at `output_path`; ArtifactError where it was made by another plan."""
     store = TokenStore.open(output_path, plan["blocks"][0])
-    refuse_difference(dict(store.manifest), plan, output_path)
+    refuse_difference({key: store.manifest.get(key) for key in plan}, plan, output_path)
     return store
 
 

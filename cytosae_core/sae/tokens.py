@@ -117,7 +117,7 @@ class StoreTokens:
             "backbone": manifest["backbone"]["name"],
             "backbone_id": self.store.backbone_id,
             "held_out": dict(self.held_out),
-            "simulated": bool(manifest.get("simulated", False)),
+            "simulated": self.store.simulated,
         }
 
     def images(self, rows: Rows) -> Tokens:
