@@ -52,6 +52,16 @@ def test_an_ablation_is_one_command_and_the_same_command_finds_it_finished(scrip
     assert capsys.readouterr().out == first
 
 
+def test_the_curves_of_one_run_of_an_ablation_are_drawn_on_demand(script, tmp_path):
+    toy_store(tmp_path / "store", simulated=True)
+    script("sweep", *sweep_words(tmp_path, "--vary.expansion", 2, "--seeds", 3))
+    run = tmp_path / "sweep" / "chosen" / "seed-3"
+    script("draw_curves", "--run", run, "--out", tmp_path / "curves.html")
+    assert "SIMULATED" in (tmp_path / "curves.html").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"is neither \.html nor \.png; name one of these"):
+        script("draw_curves", "--run", run, "--out", tmp_path / "curves.svg")
+
+
 def test_a_failed_run_is_told_and_the_command_fails(script, tmp_path, capsys):
     toy_store(tmp_path / "store")
     with pytest.raises(SystemExit, match="2 runs failed; they are named below the table"):
