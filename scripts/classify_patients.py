@@ -5,14 +5,13 @@ from pathlib import Path
 
 import _root  # noqa: F401
 from _cli import bar, run
+from _latents import open_barcodes
 
 from cytosae_core.analysis.bags import patient_bags, pool_tokens
 from cytosae_core.analysis.classification import ClassificationConfig, classify_patients, used_patients
 from cytosae_core.analysis.mil import MilConfig
 from cytosae_core.analysis.result_files import write_results
-from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.backbone.store import TokenStore
-from cytosae_core.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +34,7 @@ class Config(ClassificationConfig):
 
 def main(config: Config) -> None:
     """Classify, write the tables, and print the scores."""
-    atlas = LatentAtlas.open(config.atlas)
-    barcodes = atlas.barcodes()
-    if barcodes is None:
-        raise ConfigError(f"{config.atlas} has no barcodes; build an atlas of images with patients")
+    atlas, barcodes = open_barcodes(config.atlas)
     mean = atlas.statistics(config.training_dataset)["mean_activation"].to_numpy(dtype="float64", na_value=float("nan"))
     bags = None
     if config.tokens is not None:

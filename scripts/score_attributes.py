@@ -5,16 +5,15 @@ from pathlib import Path
 
 import _root  # noqa: F401
 from _cli import bar, run
+from _latents import open_latents
 
 from cytosae_core.analysis import label_sources
 from cytosae_core.analysis.attribute_list import list_digest
 from cytosae_core.analysis.bags import pool_tokens
-from cytosae_core.analysis.directions import latents
 from cytosae_core.analysis.result_files import write_results
 from cytosae_core.analysis.scoring import ScoringConfig, score_attributes
 from cytosae_core.analysis.selection import SelectedTokens
 from cytosae_core.backbone.store import TokenStore
-from cytosae_core.sae.checkpoint import read_checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +38,16 @@ class Config(ScoringConfig):
 
 def main(config: Config) -> None:
     """Score, write the tables, and print what was found."""
-    store, sae = TokenStore.open(config.tokens, config.block), read_checkpoint(config.sae)
+    store = TokenStore.open(config.tokens, config.block)
+    latents, sae_id = open_latents(config.sae)
     known = label_sources.find_labels(store.index, config.drawn, config.wbcatt, config.leave_out, bar("masks"))
     tokens = SelectedTokens(store, known.rows)
-    weights = {name: tensor.numpy() for name, tensor in sae.weights.items()}
-    directions = latents(weights["W_enc"], weights["b_enc"], weights["b_dec"])
     embeddings = pool_tokens(tokens, bar("embeddings"))[:, 0]
     tables = score_attributes(
-        directions, tokens, known.labels, embeddings, truth=known.truth, config=config, progress=bar("passes")
+        latents, tokens, known.labels, embeddings, truth=known.truth, config=config, progress=bar("passes")
     )
     simulated = known.truth is not None or bool(store.manifest.get("simulated", False))
-    settings = asdict(config) | {"sae_id": sae.sae_id, "store_id": store.store_id, "list_digest": list_digest()}
+    settings = asdict(config) | {"sae_id": sae_id, "store_id": store.store_id, "list_digest": list_digest()}
     write_results(config.out, tables, settings, simulated=simulated)
     print(f"{config.out}{' (SIMULATED cells)' if simulated else ''}")
     print(tables["summary"].round(3).to_string(index=False))

@@ -36,14 +36,7 @@ def read_drawn_truth(folder: Path, relative_paths: "pd.Series[str]", progress: P
     `relative_paths` are those of the image table: relative to the folder of class folders. Raises AnalysisError where
     the folder is no drawn data set with masks, or an image is not in it.
     """
-    attributes = _read_attributes(folder)
-    unknown = sorted(set(relative_paths) - set(attributes.index))
-    if unknown:
-        raise AnalysisError(
-            f"image {unknown[0]!r} is not among the drawn cells of {folder}; give the folder that the images were "
-            "drawn into"
-        )
-    attributes = attributes.loc[list(relative_paths)].reset_index(drop=True)
+    attributes = read_attributes(folder, relative_paths)
     coverage = np.empty((len(attributes), len(MASK_NAMES), GRID, GRID), np.float32)
     for row, path in enumerate(attributes["relative_path"]):
         coverage[row] = _coverage((folder / "masks" / path).with_suffix(".npz"))
@@ -74,14 +67,22 @@ def _row_shares(n_pixels: int) -> FloatArray:
     return weights
 
 
-def _read_attributes(folder: Path) -> pd.DataFrame:
+def read_attributes(folder: Path, relative_paths: "pd.Series[str]") -> pd.DataFrame:
+    """Rows of `attributes.parquet`, one an image, in the order of `relative_paths`; raises like `read_drawn_truth`."""
     path = folder / "attributes.parquet"
     if not path.is_file() or not (folder / "masks").is_dir():
         raise AnalysisError(f"{folder} has no attributes.parquet and masks; draw cells with scripts/draw_cohort.py")
     attributes = pd.read_parquet(path)
     style = str(attributes["style"].iloc[0])
     top = SOURCES[style].top if style in SOURCES else None
-    return attributes.set_index(attributes["relative_path"].str.removeprefix(f"{top}/"))
+    attributes = attributes.set_index(attributes["relative_path"].str.removeprefix(f"{top}/"))
+    unknown = sorted(set(relative_paths) - set(attributes.index))
+    if unknown:
+        raise AnalysisError(
+            f"image {unknown[0]!r} is not among the drawn cells of {folder}; give the folder that the images were "
+            "drawn into"
+        )
+    return attributes.loc[list(relative_paths)].reset_index(drop=True)
 
 
 def _coverage(path: Path) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,16 @@ _NAME = re.compile(r"[a-z0-9_]+")
 
 
 def write_results(
-    folder: Path, tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any], *, simulated: bool
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    settings: Mapping[str, Any],
+    *,
+    simulated: bool,
+    writers: Mapping[str, Callable[[Path], None]] | None = None,
 ) -> Path:
     """Publish `tables` as CSV and `settings` as JSON in the new folder `folder`, and return it.
+
+    `writers` write other files: name, with its suffix, to a function that takes the path.
 
     Every file of simulated cells has SIMULATED in its name, and every table says so in its first column, provenance.
     Raises AnalysisError for a table whose name is not made of small letters, digits and `_`, ConfigError where the
@@ -36,6 +43,9 @@ def write_results(
     with workspace(folder) as work:
         for name, table in tables.items():
             marked_table(table, simulated=simulated).to_csv(work / f"{name}{mark}.csv", index=False)
+        for name, write in (writers or {}).items():
+            stem, suffix = Path(name).stem, Path(name).suffix
+            write(work / f"{stem}{mark}{suffix}")
         text = json.dumps(document, indent=1, ensure_ascii=False, default=str)
         (work / f"settings{mark}.json").write_text(text + "\n", encoding="utf-8")
     return folder

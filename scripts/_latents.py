@@ -1,0 +1,26 @@
+"""What the scripts of the analysis open: an atlas with barcodes, the latents of an SAE."""
+
+from pathlib import Path
+
+from cytosae_core.analysis.directions import Directions, latents
+from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.atlas.barcodes import Barcodes
+from cytosae_core.errors import ConfigError
+from cytosae_core.sae.checkpoint import read_checkpoint
+
+
+def open_barcodes(path: Path) -> tuple[LatentAtlas, Barcodes]:
+    """The atlas at `path` and its barcodes; ConfigError where it has none."""
+    atlas = LatentAtlas.open(path)
+    barcodes = atlas.barcodes()
+    if barcodes is None:
+        raise ConfigError(f"{path} has no barcodes; build an atlas of images with patients")
+    return atlas, barcodes
+
+
+def open_latents(path: Path, sae_id: str | None = None) -> tuple[Directions, str]:
+    """The latents of the SAE at `path`, and its id; ConfigError where that is not `sae_id`."""
+    sae = read_checkpoint(path)
+    if sae_id not in (None, sae.sae_id):
+        raise ConfigError(f"{path} is {sae.sae_id} and the atlas was made with {sae_id}; give that SAE")
+    return latents(*(sae.weights[name].numpy() for name in ("W_enc", "b_enc", "b_dec"))), sae.sae_id
