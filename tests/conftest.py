@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
 
 # How long one example takes says nothing about a property on a busy machine.
 settings.register_profile("suite", deadline=None, print_blob=True)
 settings.load_profile("suite")
+
+CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Real argon2 with next to no work: what tests that are not about guessing give to their repositories."""
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"

@@ -55,7 +55,7 @@ class Raters(Store):
                 rater_id = self._create(connection, rater_code, access_code, about)
             else:
                 rater_id, rater_code = found
-                _change(connection, rater_id, access_code, about)
+                _change(connection, rater_id, access_code, about, self._hasher)
             self._join(connection, rater_id, rater_code, study)
         return access_code or ""
 
@@ -91,7 +91,7 @@ class Raters(Store):
             "rater_id": rater_id,
             "rater_code": rater_code,
             "code_key": code_key(rater_code),
-            "access_hash": access_hash(access_code),
+            "access_hash": access_hash(access_code, self._hasher),
             "created_at": self._clock(),
         }
         connection.execute(insert(RaterRow), {**row, **about})
@@ -127,21 +127,27 @@ def plain_access_code(access_code: str) -> bytes:
     return re.sub(r"[\s-]", "", access_code).upper().encode("utf-8", "backslashreplace")
 
 
-def access_hash(access_code: str) -> str:
-    """The argon2id hash of an access code; raises ConfigError when it is too short or too long."""
+def access_hash(access_code: str, hasher: PasswordHasher | None = None) -> str:
+    """The argon2id hash of an access code; raises ConfigError when it is too short or too long.
+
+    Without `hasher`, argon2's recommended parameters decide how much work a guess is.
+    """
     plain = plain_access_code(access_code)
     if not _MIN_ACCESS_CODE <= len(plain) <= _MAX_ACCESS_CODE:
         raise ConfigError(
             f"an access code needs {_MIN_ACCESS_CODE} to {_MAX_ACCESS_CODE} characters besides spaces and hyphens, "
             f"this one has {len(plain)}; leave it out to get a generated one"
         )
-    return PasswordHasher().hash(plain)
+    return (hasher or PasswordHasher()).hash(plain)
 
 
-def _change(connection: Connection, rater_id: str, access_code: str | None, about: Mapping[str, object]) -> None:
+def _change(
+    connection: Connection, rater_id: str, access_code: str | None, about: Mapping[str, object],
+    hasher: PasswordHasher | None,
+) -> None:  # fmt: skip
     values: dict[str, object] = {name: value for name, value in about.items() if value not in ("", None)}
     if access_code is not None:
-        values["access_hash"] = access_hash(access_code)
+        values["access_hash"] = access_hash(access_code, hasher)
         connection.execute(delete(SessionRow).where(SessionRow.rater_id == rater_id))
     if values:
         connection.execute(update(RaterRow).where(RaterRow.rater_id == rater_id).values(**values))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
+from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, select
 
 from cytosae_core.annotation import database
@@ -22,9 +23,11 @@ def utcnow() -> datetime:
 class Store:
     """Transactions, time and studies; safe to share between threads."""
 
-    def __init__(self, engine: Engine, clock: Clock = utcnow) -> None:
+    def __init__(self, engine: Engine, clock: Clock = utcnow, hasher: PasswordHasher | None = None) -> None:
+        """`hasher` decides how much work it is to guess an access code; None: argon2's recommended parameters."""
         self._engine = engine
         self._clock = clock
+        self._hasher = hasher
         # A study is sealed by its digest, so what was read once stays true.
         self._loaded: dict[str, Study] = {}
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Engine, select
 
 from cytosae_core.annotation.database import open_engine
@@ -12,6 +13,7 @@ from cytosae_core.annotation.models import RaterRow
 from cytosae_core.annotation.protocol import Study
 from cytosae_core.annotation.repository import Presentation, Receipt, Repository
 from tests.annotation.tiny_study import good_answers, tiny_study
+from tests.conftest import CHEAP_HASHER
 
 
 class Clock:
@@ -73,8 +75,14 @@ def engine(database_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def repository(engine: Engine, study: Study, clock: Clock) -> Repository:
-    repository = Repository(engine, clock=clock)
+def hasher() -> PasswordHasher | None:
+    """Cheap, except where hashing is what is tested."""
+    return CHEAP_HASHER
+
+
+@pytest.fixture
+def repository(engine: Engine, study: Study, clock: Clock, hasher: PasswordHasher | None) -> Repository:
+    repository = Repository(engine, clock=clock, hasher=hasher)
     repository.register_study(study, "atlases/tiny")
     return repository
 

@@ -27,6 +27,11 @@ def cheap_hashes(monkeypatch, request):
 
 
 @pytest.fixture
+def hasher():
+    """None: what a repository takes by itself, for `cheap_hashes` to make cheap or not."""
+
+
+@pytest.fixture
 def rater(repository, study):
     repository.add_rater("Anna-1", study.study_id, access_code="correct-horse")
     return repository

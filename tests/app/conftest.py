@@ -13,6 +13,7 @@ from cytosae_core.annotation.study_builder import build_study
 from cytosae_core.annotation.study_config import StudyConfig
 from cytosae_core.atlas.atlas import LatentAtlas
 from tests.atlas.tiny import make_tiny_atlas
+from tests.conftest import CHEAP_HASHER
 
 ACCESS_CODES = {f"R{number:02}": f"abcd-efgh-jk{number:02}" for number in range(1, 31)}
 """Enough raters for each test to have fresh ones."""
@@ -42,7 +43,7 @@ def make_site(folder: Path, *, n_differential: int = 3, simulated: bool = False)
         n_differential=n_differential,
     )
     study = build_study(atlas, config)
-    repository = Repository(open_engine(folder / "annotations.db"))
+    repository = Repository(open_engine(folder / "annotations.db"), hasher=CHEAP_HASHER)
     repository.register_study(study, str(folder / "atlas"))
     for rater_code, access_code in ACCESS_CODES.items():
         repository.add_rater(rater_code, study.study_id, access_code=access_code)

@@ -12,13 +12,15 @@ import pytest
 from PIL import Image
 
 from cytosae_core.backbone.store import TokenStore
+from tests.backbone.runs import one_run
 from tests.conftest import REPOSITORY
 
 
 def run(*arguments, timeout=900):
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:cytosae_core", *arguments],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False,
+        cwd=REPOSITORY, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -30,7 +32,7 @@ def digests(path):
 
 @pytest.mark.slow
 def test_ten_kills_at_random_moments_leave_no_trace_in_the_finished_store(make_table, tmp_path):
-    table = make_table(60, damaged=(7, 8, 31))
+    table = make_table(36, damaged=(7, 8, 31))
     output = tmp_path / "runs"
     output.mkdir()
     told = json.loads(run("-m", "tests.backbone.runs", "kill", tmp_path / "cells", output, "10", "20261"))
@@ -48,18 +50,9 @@ def test_ten_kills_at_random_moments_leave_no_trace_in_the_finished_store(make_t
 @pytest.mark.slow
 def test_two_processes_under_torchrun_give_what_one_gives(make_table, tmp_path):
     make_table(23, damaged=(4,))
-    job = ["tests/backbone/runs.py", "extract", tmp_path / "cells"]
-    run("-m", "tests.backbone.runs", *job[1:], tmp_path / "one")
-    run(
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node=2",
-        "-m",
-        "tests.backbone.runs",
-        *job[1:],
-        tmp_path / "two",
-    )
+    one_run(tmp_path / "cells", tmp_path / "one")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    run(*torchrun, "-m", "tests.backbone.runs", "extract", tmp_path / "cells", tmp_path / "two")
     for block in (2, 4):
         one, two = TokenStore.open(tmp_path / "one", block), TokenStore.open(tmp_path / "two", block)
         assert list(one.index["image_id"]) == list(two.index["image_id"])
