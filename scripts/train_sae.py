@@ -1,7 +1,7 @@
 """Train a sparse autoencoder on a store of tokens; again, to go on. With --held-out-share 0: the published run."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import _root  # noqa: F401
@@ -23,7 +23,7 @@ class Config(WatchConfig):
     out: Path
     """Folder of the run."""
     config: SaeConfig = field(default_factory=paper)
-    """The training itself."""
+    """The training itself; its width is taken from the store."""
     block: int | None = None
     """Block whose tokens are used, counted from 1; needed where the store holds several."""
     held_out_share: float = 0.02
@@ -38,12 +38,13 @@ def main(config: Config) -> None:
     """Train, go on or find finished, and say where it stands."""
     store = TokenStore.open(config.tokens, config.block)
     tokens, held_out = split_store(store, config.held_out_share, config.held_out_seed)
+    training = replace(config.config, d_in=store.d_model)
     simulated = bool(tokens.identity["simulated"])
-    watching = watchers(config, config.config, config.out, simulated=simulated)
-    result = train(config.config, tokens, config.out, held_out=held_out, observers=watching, device=config.device)
+    watching = watchers(config, training, config.out, simulated=simulated)
+    result = train(training, tokens, config.out, held_out=held_out, observers=watching, device=config.device)
     mark = " (SIMULATED cells)" if simulated else ""
     if not result.is_finished:
-        sys.exit(f"interrupted after step {result.step} of {config.config.n_steps}{mark}: the same command goes on")
+        sys.exit(f"interrupted after step {result.step} of {training.n_steps}{mark}: the same command goes on")
     print(f"{config.out}: finished after {result.step} steps; {result.sae_id}{mark}")
 
 

@@ -1,7 +1,7 @@
 """Training a sparse autoencoder: one loop that can be stopped at any moment and goes on to the same last bit.
 
 The folder of a run holds `training_state.safetensors` while it runs. Killed, stopped or out of disk, the same call
-goes on from it; on the CPU the weights are then those of an undisturbed run, bit by bit.
+goes on from it; on the CPU, with as many threads, the weights are then those of an undisturbed run, bit by bit.
 """
 
 import math

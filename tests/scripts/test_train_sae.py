@@ -22,7 +22,7 @@ def train_sae(store, out, *options):
 def test_a_store_becomes_a_run_and_other_settings_are_refused_there(tmp_path):
     array = np.random.default_rng(0).standard_normal((20, 5, 8))
     write_store(tmp_path / "tokens", array, simulated=True)
-    small = ["--config.d-in", "8", "--config.expansion", "4", "--config.n-images", "60", "--config.batch-images", "3"]
+    small = ["--config.expansion", "4", "--config.n-images", "60", "--config.batch-images", "3"]
     first = train_sae(tmp_path / "tokens", tmp_path / "run", *small, "--held-out-share", "0.2")
     assert first.returncode == 0, first.stderr
     assert "finished after 20 steps; sae-" in first.stdout
