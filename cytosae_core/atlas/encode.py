@@ -13,13 +13,18 @@ from torch import Tensor
 
 from cytosae_core.atlas.activations import ImageActivations
 from cytosae_core.atlas.definitions import Definitions
+from cytosae_core.atlas.screen import Int8Screen, is_fast_here
 from cytosae_core.errors import ConfigError
 from cytosae_core.geometry import CLS
 from cytosae_core.sae.checkpoint import Weights
 
-LATENTS_AT_ONCE = 4096
-"""Latents of a product on a CPU: 257 tokens by 4,096 latents are 4 MB."""
+LATENTS_AT_ONCE = 1024
+"""Latents of a product on a CPU: 257 tokens by 1,024 latents are 1 MB."""
 LATENTS_AT_ONCE_ON_GPU = 65_536
+_LANES = 64
+"""Products are this many latents wide, or a multiple: at the edge of one, sums may be rounded in another order."""
+SCREENED_ABOVE = 4 * LATENTS_AT_ONCE
+"""Latents below which looking in 8 bits first does not pay."""
 
 Tokens = npt.NDArray[np.floating]
 
@@ -28,40 +33,46 @@ class SparseEncoder:
     """The encoder of one SAE on one device, with the definitions of an atlas."""
 
     def __init__(
-        self, weights: Weights, definitions: Definitions, device: str = "cpu", latents_at_once: int | None = None
-    ) -> None:
-        """Take W_enc (d_in, d_sae), b_enc, b_dec; the encoder is copied once, in slices that are contiguous."""
+        self, weights: Weights, definitions: Definitions, device: str = "cpu", *,
+        latents_at_once: int | None = None, screened: bool | None = None,
+    ) -> None:  # fmt: skip
+        """Take W_enc (d_in, d_sae), b_enc, W_dec, b_dec; the encoder is copied once, a latent a row.
+
+        `screened`: look for latents that may be active in 8 bits first (None: where that is faster). It changes no bit
+        of any result.
+        """
         self.definitions = definitions
         self.device = torch.device(device)
         self.d_in, self.d_sae = weights["W_enc"].shape
-        step = latents_at_once or (LATENTS_AT_ONCE if self.device.type == "cpu" else LATENTS_AT_ONCE_ON_GPU)
-        on_device = {name: weights[name].detach().float().to(self.device) for name in ("W_enc", "b_enc", "b_dec")}
-        self._starts = range(0, self.d_sae, step)
-        self._slices = [on_device["W_enc"][:, start : start + step].contiguous() for start in self._starts]
-        self._biases = torch.split(on_device["b_enc"], step)
-        self._b_dec = on_device["b_dec"]
-        self._buffers: dict[tuple[int, int], Tensor] = {}
+        on_cpu = self.device.type == "cpu"
+        step = latents_at_once or min(LATENTS_AT_ONCE if on_cpu else LATENTS_AT_ONCE_ON_GPU, self.d_sae)
+        self._step = -(-step // _LANES) * _LANES
+        self._rows = weights["W_enc"].detach().float().to(self.device).T.contiguous()  # (d_sae, d_in)
+        self._bias = weights["b_enc"].detach().float().to(self.device)
+        self._b_dec = weights["b_dec"].detach().float().to(self.device)
+        self._all = torch.arange(self.d_sae, device=self.device)
+        if screened is None:
+            screened = on_cpu and self.d_sae > SCREENED_ABOVE and is_fast_here()
+        self._screen = Int8Screen(self._rows, self._bias, weights["W_dec"].detach().float()) if screened else None
+        self._buffers: dict[int, Tensor] = {}
 
     @torch.inference_mode()
     def images(self, tokens: Tokens) -> ImageActivations:
         """Activations and counts of images (n_images, n_tokens, d_in); ConfigError for tokens of another width."""
-        n_images = len(tokens)
-        activation = torch.zeros(n_images, self.d_sae, device=self.device)
-        count = torch.zeros(n_images, self.d_sae, device=self.device)
-        for index in range(n_images):
-            for start, z in self._chunks(self._centred(tokens[index])):
-                columns = slice(start, start + z.shape[1])
-                self._reduce(z, activation[index, columns], count[index, columns])
+        activation = torch.zeros(len(tokens), self.d_sae, device=self.device)
+        count = torch.zeros(len(tokens), self.d_sae, device=self.device)
+        for index in range(len(tokens)):
+            for latents, z in self._blocks(self._centred(tokens[index])):
+                mean, above = self._reduced(z)
+                activation[index, latents], count[index, latents] = mean[: len(latents)], above[: len(latents)]
         return _sparse(count if self.definitions.activation == "count" else activation, count)
 
     @torch.inference_mode()
     def latents(self, tokens: Tokens, latents: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
         """Activations (n_tokens, n) of a few latents at the tokens (n_tokens, d_in) of one image."""
-        x = self._centred(tokens)
-        step = self._slices[0].shape[1]
-        columns = [self._slices[latent // step][:, latent % step] for latent in latents.tolist()]
-        biases = torch.stack([self._biases[latent // step][latent % step] for latent in latents.tolist()])
-        return torch.relu(torch.addmm(biases, x, torch.stack(columns, dim=1))).cpu().numpy()
+        chosen = torch.from_numpy(latents.astype(np.int64)).to(self.device)
+        found = [z[:, : len(block)].clone() for block, z in self._blocks(self._centred(tokens), chosen)]
+        return torch.cat(found, dim=1).cpu().numpy()
 
     @torch.inference_mode()
     def strongest_latents(
@@ -71,19 +82,26 @@ class SparseEncoder:
 
         Returns latents and activations (n_tokens, n), strongest first; latent -1, activation 0, where fewer are active.
         """
-        dropped = torch.from_numpy(~keep).to(self.device)
-        found = []
-        for start, z in self._chunks(self._centred(tokens)):
-            z.masked_fill_(dropped[start : start + z.shape[1]], 0)
-            values, places = z.topk(min(n, z.shape[1]), dim=1)
-            found.append((values, places + start))
-        values = torch.cat([values for values, _ in found], dim=1)
-        latents = torch.cat([latents for _, latents in found], dim=1)
-        best, places = values.topk(min(n, values.shape[1]), dim=1)
-        chosen = latents.gather(1, places).masked_fill_(best <= 0, -1)
-        missing = (0, n - best.shape[1])
-        pad = torch.nn.functional.pad
-        return pad(chosen, missing, value=-1).cpu().numpy(), pad(best, missing).cpu().numpy()
+        x = self._centred(tokens)
+        candidates = self._candidates(x)
+        kept = candidates[torch.from_numpy(keep).to(self.device)[candidates]]
+        values = torch.zeros(len(x), n, device=self.device)
+        latents = torch.full((len(x), n), -1, device=self.device)
+        for block, z in self._blocks(x, kept):
+            values, places = torch.cat([values, z[:, : len(block)]], dim=1).topk(n, dim=1)
+            latents = torch.cat([latents, block.expand(len(x), -1)], dim=1).gather(1, places)
+        return latents.masked_fill_(values <= 0, -1).cpu().numpy(), values.cpu().numpy()
+
+    @torch.inference_mode()
+    def l0(self, tokens: Tokens) -> float:
+        """Mean number of active latents a token, of the tokens (n_tokens, d_in) of one image."""
+        blocks = self._blocks(self._centred(tokens))
+        return sum(int(torch.count_nonzero(z[:, : len(block)])) for block, z in blocks) / len(tokens)
+
+    @torch.inference_mode()
+    def n_candidates(self, tokens: Tokens) -> int:
+        """Latents that are computed in floats for the tokens (n_tokens, d_in) of one image."""
+        return len(self._candidates(self._centred(tokens)))
 
     def _centred(self, tokens: Tokens) -> Tensor:
         if tokens.ndim != 2 or tokens.shape[1] != self.d_in:
@@ -91,24 +109,39 @@ class SparseEncoder:
                 f"tokens of shape {tokens.shape} do not fit an SAE for tokens of width {self.d_in}; take the tokens of "
                 "the backbone and block that it was trained on"
             )
-        return torch.from_numpy(np.require(tokens, requirements=["C", "W"])).to(self.device).float() - self._b_dec
+        writable = np.require(tokens, requirements=["C", "W"])
+        return torch.from_numpy(writable).to(self.device).float() - self._b_dec
 
-    def _chunks(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """First latent and activations (n_tokens, n) of one slice after the other, in a buffer that is used again."""
-        for start, slice_, bias in zip(self._starts, self._slices, self._biases, strict=True):
-            shape = (len(x), slice_.shape[1])
-            if shape not in self._buffers:
-                self._buffers[shape] = torch.empty(shape, device=self.device)
-            z = torch.addmm(bias, x, slice_, out=self._buffers[shape])
-            yield start, z.relu_()
+    def _candidates(self, x: Tensor) -> Tensor:
+        return self._all if self._screen is None else self._screen.candidates(x)
 
-    def _reduce(self, z: Tensor, activation: Tensor, count: Tensor) -> None:
+    def _blocks(self, x: Tensor, latents: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Latents (n,) and their activations (n_tokens, at least n), some at a time, in a buffer that is used again.
+
+        All have the same width, so that every product and sum has the same bits whichever latents are beside it; what
+        goes beyond n means nothing.
+        """
+        chosen = self._candidates(x) if latents is None else latents
+        if len(x) not in self._buffers:
+            self._buffers[len(x)] = torch.empty(len(x), self._step, device=self.device)
+        for block in torch.split(chosen, self._step):
+            padded = torch.nn.functional.pad(block, (0, self._step - len(block)))
+            rows, bias = self._rows_of(padded, is_run=chosen is self._all and len(block) == self._step)
+            z = torch.addmm(bias, x, rows.T, out=self._buffers[len(x)])
+            yield block, z.relu_()
+
+    def _rows_of(self, latents: Tensor, *, is_run: bool) -> tuple[Tensor, Tensor]:
+        if is_run:  # a view: nothing is copied
+            part = slice(int(latents[0]), int(latents[0]) + len(latents))
+            return self._rows[part], self._bias[part]
+        return self._rows[latents], self._bias[latents]
+
+    def _reduced(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and count over the chosen tokens of one image; `z` is spoilt, which saves a second buffer."""
         in_mean = z if self.definitions.cls_in_mean else z[CLS + 1 :]
-        torch.sum(in_mean, dim=0, out=activation)
-        activation.div_(len(in_mean))
+        activation = in_mean.sum(dim=0).div_(len(in_mean))
         counted = z if self.definitions.cls_in_counts else z[CLS + 1 :]
-        torch.sum(counted.gt_(self.definitions.tau), dim=0, out=count)
+        return activation, counted.gt_(self.definitions.tau).sum(dim=0)
 
 
 def _sparse(activation: Tensor, count: Tensor) -> ImageActivations:

@@ -185,3 +185,29 @@ def test_the_manifest_says_which_definition_was_used():
     assert Definitions(cls_in_mean=False).image_activation == "mean over patches"
     assert Definitions(activation="count").image_activation == "number of patches above 0.2"
     assert Definitions(cls_in_counts=True).counted_tokens == "patches+cls"
+
+
+@given(sizes, choices, st.integers(1, 40))
+def test_looking_in_8_bits_first_changes_no_bit(size, definitions, scale):
+    weights, tokens = _draw(size)
+    noise = np.random.default_rng(size["seed"])
+    weights = {name: w + noise.normal(0, 0.1, w.shape).astype(np.float32) for name, w in weights.items()}
+    weights["b_enc"] -= np.float32(scale / 10)
+    one, two = (
+        _encoder(weights, definitions, latents_at_once=8, screened=screened).images(tokens)
+        for screened in (True, False)
+    )
+    for ours, plain in zip(one, two, strict=True):
+        np.testing.assert_array_equal(ours, plain)
+
+
+def test_the_screen_leaves_out_most_latents_that_are_never_active():
+    rng = np.random.default_rng(0)
+    weights = {"W_enc": rng.standard_normal((64, 500)), "b_enc": np.full(500, -40.0), "b_dec": np.zeros(64)}
+    weights["b_enc"][:50] = -8.0
+    weights = {name: torch.from_numpy(w.astype(np.float32)) for name, w in weights.items()}
+    weights["W_dec"] = weights["W_enc"].T.contiguous()
+    encoder = SparseEncoder(weights, Definitions(), screened=True)
+    tokens = rng.standard_normal((20, 64)).astype(np.float32)
+    n_active = len(encoder.images(tokens[None]).latent)
+    assert 20 < n_active <= encoder.n_candidates(tokens) < n_active + 15
