@@ -1,5 +1,6 @@
 """Fixtures for the whole suite: where real cells and published tables lie, when they lie anywhere."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,13 @@ def mll23_example() -> Path:
 def wbcatt() -> Path:
     """Expert attributes of Acevedo cells."""
     return _shared("wbcatt")
+
+
+@pytest.fixture(scope="session")
+def published_atlas(release_tables, acevedo, tmp_path_factory) -> Path:
+    """All five published data sets as an atlas, for all workers one; read only."""
+    from tests.published_tables import import_once  # needs torch, which few tests do
+
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return import_once(shared / "published_atlas", release_tables, acevedo)

@@ -8,23 +8,17 @@ import csv
 import json
 import random
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from tests.browser.server import ROOT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.shared_data]
 
-PREFIXES = ("BA", "EO", "ERB", "IG", "LY", "MMY", "MO", "MY", "NEUTROPHIL", "BNE", "SNE", "PLATELET", "PMY")
-SORTED_CLASSES = range(13)
 NAMES = ("vacuolated monocyte", "rosette", "two cells", "eosinophil granules")
 
 
@@ -45,33 +39,13 @@ def judge(rater, dice: random.Random) -> None:
     rater.save()
 
 
-def copy_images_of(n_latents: int, tables: Path, acevedo: Path, folder: Path) -> None:
-    """The Acevedo reference images of some high-activation latents of mll23, found without the project's code."""
-    read = partial(torch.load, weights_only=True, map_location="cpu")
-    high = np.flatnonzero(read(tables / "mll23" / "sae_mean_acts.pt").numpy() > 1e-3)
-    latents = np.random.default_rng(0).choice(high, n_latents, replace=False)
-    positions = read(tables / "acevedo" / "max_activating_image_indices.pt").numpy()[latents].astype(int)
-    labels = dict(zip(PREFIXES, SORTED_CLASSES, strict=True))
-    names = (acevedo / "file_list.txt").read_text().split()
-    names.sort(key=lambda name: (labels[name.split("/")[1].split("_")[0]], name.split("/")[1]))
-    order = np.random.default_rng(1).permutation(len(names))
-    for name in {names[order[position]] for position in positions.ravel()}:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(acevedo / "PBC_dataset_normal_DIB" / name, folder / name)
-
-
 @pytest.fixture(scope="module")
-def prepared_study(release_tables, acevedo, tmp_path_factory) -> tuple[Path, str, dict[str, str]]:
+def prepared_study(published_atlas, tmp_path_factory) -> tuple[Path, str, dict[str, str]]:
     """Import, study and raters, by the scripts alone. Of the images, those of 300 latents are on disk."""
     folder = tmp_path_factory.mktemp("published")
-    copy_images_of(300, release_tables, acevedo, folder / "images")
-    script(
-        "import_release.py", "--tables", release_tables, "--out", folder / "atlas",
-        "--images", "acevedo", folder / "images", "--file-lists", "acevedo", acevedo / "file_list.txt",
-    )  # fmt: skip
     database = ("--database", folder / "annotations.db")
     made = script(
-        "create_study.py", "--atlas", folder / "atlas", "--title", "Published", "--dataset", "mll23", "--seed", 7,
+        "create_study.py", "--atlas", published_atlas, "--title", "Published", "--dataset", "mll23", "--seed", 7,
         "--out", folder / "studies", *database,
     )  # fmt: skip
     study_id = made.split()[0]
