@@ -127,9 +127,9 @@ def summary_table(
     bests: Mapping[str, Sequence[Best]],
     places: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """One row an attribute: place, prevalence, counts, auroc_<kind> of each kind, lead, lead_low, lead_high, is_found.
+    """One row an attribute: place, prevalence, in_range, auroc_<kind>, lead, lead_low, lead_high, is_found.
 
-    `bests` are the best directions by kind, "latent" and others. counts says whether the prevalence lies in
+    `bests` are the best directions by kind, "latent" and others. in_range says whether the prevalence lies in
     `PREVALENCE`. lead is the latent's held-out AUROC above the best other kind but "random", with its paired bootstrap
     interval. is_found: AUROC of the latent above `GOOD_AUROC`, and lead above 0.
     """
@@ -142,7 +142,7 @@ def summary_table(
         prevalence = float(scorer.labels[attribute].mean())
         rows.append(
             {"attribute": attribute, "place": (places or {}).get(attribute, ""), "prevalence": prevalence}
-            | {"counts": PREVALENCE[0] <= prevalence <= PREVALENCE[1]}
+            | {"in_range": PREVALENCE[0] <= prevalence <= PREVALENCE[1]}
             | {f"auroc_{kind}": float(samples[0]) for kind, samples in auroc.items()}
             | {"lead": float(lead[0]), "lead_low": ends.low, "lead_high": ends.high}
             | {"is_found": bool(auroc["latent"][0] > GOOD_AUROC and lead[0] > 0)}

@@ -96,14 +96,7 @@ def classify_patients(
         [{"method": e.name, "family": e.family, "reading": e.reading, "threshold": e.threshold} for e in entries]
     )
     of_folds, of_groups = fold_scores(predictions), group_scores(predictions)
-    tested = [
-        {"method": f"barcode probe, C by {reading}", "seed": config.first_seed}
-        | permutation_test(
-            probe(features, reading), groups, n_folds=config.n_folds, seed=config.first_seed,
-            n_permutations=config.n_permutations, progress=test_progress,
-        )
-        for reading in READINGS
-    ]  # fmt: skip
+    tested = [_tested(features, reading, groups, config, test_progress) for reading in READINGS]
     return {
         "scores": kinds.merge(spread(of_folds, ["method"]), on="method"),
         "folds": of_folds,
@@ -112,6 +105,26 @@ def classify_patients(
         "predictions": predictions,
         "permutation": pd.DataFrame(tested),
     }
+
+
+def _tested(
+    features: NDArray[np.float64],
+    reading: Reading,
+    groups: pd.DataFrame,
+    config: ClassificationConfig,
+    progress: Progress,
+) -> dict[str, float | str]:
+    """The permutation test of the probe on all latents, as a row."""
+    n_before = READINGS.index(reading) * config.n_permutations
+    found = permutation_test(
+        probe(features, reading),
+        groups,
+        n_folds=config.n_folds,
+        seed=config.first_seed,
+        n_permutations=config.n_permutations,
+        progress=lambda n_done, n_all: progress(n_before + n_done, n_all * len(READINGS)),
+    )
+    return {"method": f"barcode probe, C by {reading}", "seed": config.first_seed, **found}
 
 
 def _entries(

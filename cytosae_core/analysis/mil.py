@@ -36,7 +36,7 @@ class MilConfig:
     learning_rate: float = 3e-4
     """Of Adam."""
     weight_decay: float = 1e-3
-    """L2 penalty."""
+    """Half of it times the sum of all squared weights is added to the loss."""
     max_epochs: int = 80
     """Passes over the training patients at most."""
     patience: int = 12
@@ -97,19 +97,23 @@ def fit(
     """The model of the epoch with the lowest validation loss, and that epoch; torch's random state is left alone."""
     import torch
 
+    from cytosae_core.sae.adam import Adam
+
     learn, validate = _hold_out(codes, train, config.validation_share, seed)
     tensors = {position: _tensor(bag) for position, bag in bags.items()}
     order = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build_model(next(iter(bags.values())).shape[1], n_groups(codes), config)
-    optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    adam, n_steps = Adam.of(model), 0
     best, best_loss, best_epoch = model.state_dict(), np.inf, 0
     for epoch in range(1, config.max_epochs + 1):
         for position in order.permutation(learn):
-            optimiser.zero_grad()
-            _loss(model, tensors, codes, [int(position)]).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            model.zero_grad()
+            penalty = config.weight_decay / 2 * sum((weight**2).sum() for weight in model.parameters())
+            (_loss(model, tensors, codes, [int(position)]) + penalty).backward()  # type: ignore[no-untyped-call]
+            adam.step(config.learning_rate, n_steps)
+            n_steps += 1
         with torch.no_grad():
             loss = float(_loss(model, tensors, codes, validate.tolist()))
         if loss < best_loss:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
 
 SCORES = ("weighted_f1", "macro_f1", "accuracy")
 
@@ -53,9 +55,7 @@ def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
     names = _names(predictions)
     parts = []
     for method, part in predictions.groupby("method", sort=False):
-        matrices = np.stack(
-            [confusion_matrix(own["group"], own["predicted"], labels=names) for _, own in part.groupby("seed")]
-        )
+        matrices = np.stack([_matrix(own, names) for _, own in part.groupby("seed")])
         mean = matrices.mean(axis=0)
         spread = matrices.std(axis=0, ddof=1) if len(matrices) > 1 else np.full(mean.shape, np.nan)
         cells = pd.MultiIndex.from_product([names, names], names=["group", "predicted"])
@@ -85,8 +85,21 @@ def _names(predictions: pd.DataFrame) -> list[str]:
     return sorted(set(predictions["group"]))
 
 
-def _per_group(part: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    scores: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] = precision_recall_fscore_support(
-        part["group"], part["predicted"], labels=names, zero_division=0
-    )
-    return scores
+def _per_group(part: pd.DataFrame, names: list[str]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Precision, recall, F1 and number of patients of each group (n_groups,); 0 where there is nothing to divide by."""
+    matrix = _matrix(part, names)
+    right, named, there = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
+    return _ratio(right, named), _ratio(right, there), _ratio(2 * right, named + there), there
+
+
+def _matrix(part: pd.DataFrame, names: list[str]) -> FloatArray:
+    """(n_groups, n_groups) patients of each group (rows) that are named as each group (columns)."""
+    number = {name: position for position, name in enumerate(names)}
+    matrix = np.zeros((len(names), len(names)))
+    np.add.at(matrix, ([number[name] for name in part["group"]], [number[name] for name in part["predicted"]]), 1)
+    return matrix
+
+
+def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+    ratio: FloatArray = np.divide(above, below, out=np.zeros(len(below)), where=below > 0)
+    return ratio
