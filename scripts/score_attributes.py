@@ -11,7 +11,7 @@ from cytosae_core.analysis import label_sources
 from cytosae_core.analysis.attribute_list import list_digest
 from cytosae_core.analysis.bags import pool_tokens
 from cytosae_core.analysis.result_files import write_results
-from cytosae_core.analysis.scoring import ScoringConfig, score_attributes
+from cytosae_core.analysis.scoring import ScoringConfig, score_attributes, split_note
 from cytosae_core.analysis.selection import SelectedTokens
 from cytosae_core.backbone.store import TokenStore
 
@@ -47,9 +47,10 @@ def main(config: Config) -> None:
         latents, tokens, known.labels, embeddings, truth=known.truth, config=config, progress=bar("passes")
     )
     simulated = known.truth is not None or bool(store.manifest.get("simulated", False))
-    settings = asdict(config) | {"sae_id": sae_id, "store_id": store.store_id, "list_digest": list_digest()}
+    ids = {"sae_id": sae_id, "store_id": store.store_id, "list_digest": list_digest()}
+    settings = asdict(config) | ids | {"split": split_note(tokens.index)}
     write_results(config.out, tables, settings, simulated=simulated)
-    print(f"{config.out}{' (SIMULATED cells)' if simulated else ''}")
+    print(f"{config.out}{' (SIMULATED cells)' if simulated else ''}; {settings['split']}")
     print(tables["summary"].round(3).to_string(index=False))
 
 

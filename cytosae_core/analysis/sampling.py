@@ -155,7 +155,9 @@ def _check_positive(**numbers: int) -> None:
 
 def _draw(candidates: IntArray, n: int, seed: int, stratum: int) -> list[int]:
     """`n` of a stratum's latents in random order; each stratum has its own stream of random numbers."""
-    shuffled = np.random.default_rng([seed, stratum]).permutation(candidates)
+    shuffled = np.random.default_rng([seed, stratum]).permutation(
+        np.array(candidates)
+    )  # a copy: an empty view cannot be shuffled
     return [int(latent) for latent in shuffled[:n]]
 
 

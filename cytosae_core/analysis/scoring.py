@@ -119,6 +119,13 @@ def image_clusters(index: pd.DataFrame) -> NDArray[np.object_]:
     return clusters
 
 
+def split_note(index: pd.DataFrame) -> str:
+    """What must be said with every score about the halves."""
+    if "patient" in index and index["patient"].notna().all():
+        return "halves are of patients: no patient is on both sides"
+    return "no patients are known: images of one donor may be on both sides, which flatters every score"
+
+
 def one_vs_rest(columns: pd.DataFrame) -> pd.DataFrame:
     """One column of bool a value of each column, `<column> = <value>`; of a pair of values, only the rarer.
 

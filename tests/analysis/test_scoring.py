@@ -12,7 +12,7 @@ from cytosae_core.analysis.directions import components, dimensions, latents, ra
 from cytosae_core.analysis.drawn_labels import DrawnTruth
 from cytosae_core.analysis.localisation import deal, fit_of, localisation
 from cytosae_core.analysis.pooling import maps_of, pooled_chunks
-from cytosae_core.analysis.scoring import ScoringConfig, image_clusters, one_vs_rest, score_attributes
+from cytosae_core.analysis.scoring import ScoringConfig, image_clusters, one_vs_rest, score_attributes, split_note
 from cytosae_core.analysis.selection import SelectedTokens
 from cytosae_core.errors import AnalysisError
 from cytosae_core.images.drawn.scene import MASK_NAMES
@@ -110,6 +110,12 @@ def test_halves_never_divide_a_patient(n, seed):
 def test_images_without_a_patient_stand_for_themselves():
     index = pd.DataFrame({"image_id": ["a", "b", "c"], "patient": ["p", None, "p"]})
     assert list(image_clusters(index)) == ["patient p", "b", "patient p"]
+
+
+def test_scores_without_patients_say_that_donors_may_be_on_both_sides():
+    index = pd.DataFrame({"image_id": ["a", "b"], "patient": ["p", None]})
+    assert "may be on both sides" in split_note(index)
+    assert "no patient is on both sides" in split_note(index[:1])
 
 
 def test_rare_attributes_are_left_out():
