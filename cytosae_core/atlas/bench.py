@@ -215,6 +215,7 @@ def accumulation(n_images: int, n_latents: int, n_active: int = 2_500, seed: int
     """
     draw = np.random.default_rng(seed)
     statistics, top = LatentStatistics.empty(n_latents), TopImages(n_latents, K)
+    n_active = min(n_active, n_latents // 10)
     weight = 1 / np.arange(1, n_latents + 1)
     seconds = []
     for start in range(0, n_images, 8):

@@ -14,7 +14,7 @@ from torch import Tensor
 from cytosae_core.atlas.activations import ImageActivations
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.screen import Int8Screen, is_fast_here
-from cytosae_core.errors import ConfigError
+from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.geometry import CLS
 from cytosae_core.sae.checkpoint import Weights
 
@@ -110,7 +110,10 @@ class SparseEncoder:
                 "the backbone and block that it was trained on"
             )
         writable = np.require(tokens, requirements=["C", "W"])
-        return torch.from_numpy(writable).to(self.device).float() - self._b_dec
+        x = torch.from_numpy(writable).to(self.device).float() - self._b_dec
+        if not bool(torch.isfinite(x).all()):  # it would be active nowhere, and no number would tell
+            raise ArtifactError("an image has tokens that are no finite numbers; extract its tokens again")
+        return x
 
     def _candidates(self, x: Tensor) -> Tensor:
         return self._all if self._screen is None else self._screen.candidates(x)

@@ -1,6 +1,7 @@
 """From drawn patients to a study with both tasks, with nothing between the atlas and the study."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -10,12 +11,15 @@ from cytosae_core.atlas.build import build_atlas
 from cytosae_core.atlas.build_options import BuildConfig
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.inputs import InputChoice, dataset_inputs
+from cytosae_core.atlas.release import import_release
+from cytosae_core.atlas.release_options import ReleaseImport
 from cytosae_core.backbone.extract import extract
 from cytosae_core.backbone.plan import ExtractConfig
 from cytosae_core.backbone.vit import random_backbone
 from cytosae_core.images.select import list_images
 from cytosae_core.images.synthetic import write_cohort
 from cytosae_core.sae.checkpoint import Checkpoint
+from tests.atlas.published import make_release, write_tables
 
 TOY = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}
 
@@ -70,3 +74,28 @@ def test_every_patient_has_the_images_that_were_drawn(cohort):
     assert cohort.datasets[0].label_kind == "patient"
     cells = cohort.patient_references(int(np.argmax(barcodes.counts.sum(axis=0))))
     assert cells.groupby("patient")["rank"].max().le(2).all()
+
+
+def test_published_patient_counts_become_a_disease_task_without_another_step(tmp_path):
+    release = make_release(tmp_path / "release", dataset="hehr")
+    patients = {"NPM1/PAA": "PAA", "NPM1/PAB": "PAB", "control/PAC": "PAC"}
+    files = [f"{folder}/image_{index}.png" for folder in patients for index in range(20)]
+    for source, name in zip(sorted(release.images.rglob("*.png")), files, strict=True):
+        target = tmp_path / "cohort" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+    in_order = sorted(files, key=lambda name: name.split("/", 1)[1])
+    shuffled = [in_order[index] for index in np.random.default_rng(1).permutation(60)]
+    write_tables(release.tables / "hehr", release.activations, [name.split("/")[1] for name in shuffled])
+    (release.tables / "hehr" / "top_entropy.pt").unlink()
+    np.save(tmp_path / "cls_sae_cnt.npy", np.random.default_rng(5).integers(0, 20 * 257, (3, 50)) / 50)
+    groups = pd.DataFrame({"patient": ["PAA", "PAB", "PAC"], "diagnosis": ["NPM1", "NPM1", "control"], "n_images": 20})
+    groups.to_csv(tmp_path / "groups.csv", index=False)
+    options = ReleaseImport(
+        release.tables, tmp_path / "atlas", images={"hehr": tmp_path / "cohort"}, n_workers=1,
+        patient_counts=tmp_path / "cls_sae_cnt.npy", patients=tmp_path / "groups.csv",
+    )  # fmt: skip
+    import_release(options)
+    config = StudyConfig("Two groups", "hehr", n_clusters=2, n_per_cluster=3, groups=("NPM1", "control"))
+    study = build_study(LatentAtlas.open(tmp_path / "atlas"), config)
+    assert {item.direction for item in study.items if item.task_id == "disease"} == {"NPM1", "control"}

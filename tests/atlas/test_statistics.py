@@ -12,7 +12,7 @@ from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.encode import SparseEncoder
 from cytosae_core.atlas.references import TopImages, label_entropy
 from cytosae_core.atlas.statistics import LatentStatistics
-from cytosae_core.errors import ConfigError
+from cytosae_core.errors import ArtifactError, ConfigError
 from tests.atlas import dense_twin
 
 D_IN, N_TOKENS = 4, 5
@@ -178,6 +178,13 @@ def test_tokens_of_another_backbone_are_refused():
     weights, _ = _draw({"n_images": 1, "d_sae": 3, "seed": 0})
     with pytest.raises(ConfigError, match="do not fit an SAE for tokens of width 4"):
         _encoder(weights, Definitions()).images(np.zeros((1, 5, 6), np.float16))
+
+
+def test_tokens_that_are_no_numbers_are_refused():
+    weights, tokens = _draw({"n_images": 1, "d_sae": 3, "seed": 0})
+    tokens[0, 2, 1] = np.nan
+    with pytest.raises(ArtifactError, match="no finite numbers; extract"):
+        _encoder(weights, Definitions()).images(tokens)
 
 
 def test_the_manifest_says_which_definition_was_used():
