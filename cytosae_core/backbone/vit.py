@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from cytosae_core.backbone.checkpoint import load_into, read_checkpoint
+from cytosae_core.backbone.small.recipe import ARCHITECTURE, SHAPE
 from cytosae_core.errors import BackboneError
 from cytosae_core.geometry import IMAGE_SIZE, n_tokens_of
 
@@ -28,6 +29,11 @@ DINOBLOOM: Mapping[str, str] = MappingProxyType(
     }
 )
 """Our names of the published models, and timm's name of their shape."""
+
+SHIPPED: Mapping[str, Path] = MappingProxyType(
+    {"cytosae-small": Path(__file__).parent / "weights" / "cytosae-small.safetensors"}
+)
+"""Backbones whose weights lie in the package: small, for demonstrations and tests; see the model cards beside them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Backbone:
 
 
 def load_backbone(name: str, weights: Path | None = None, *, device: str = "cpu", **shape: object) -> Backbone:
-    """The backbone `name` with the weights of a local file, or without one with timm's own pretrained weights.
+    """The backbone `name` with the weights of a local file, or without one with the shipped or timm's own weights.
 
     `shape` overrides timm's arguments (`depth`, `embed_dim`, ...) for models that were made smaller. For published
     DinoBloom weights by name see `download.fetch_weights`. Raises BackboneError for unknown names and checkpoints
@@ -72,6 +78,7 @@ def load_backbone(name: str, weights: Path | None = None, *, device: str = "cpu"
     """
     if weights is None and name in DINOBLOOM:
         raise BackboneError(f"{name} needs a checkpoint: pass its path as `weights`, or fetch it by name first")
+    weights = SHIPPED.get(name) if weights is None else weights
     model = _create(name, pretrained=weights is None, **shape)
     if weights is not None:
         load_into(model, read_checkpoint(weights), str(weights))
@@ -116,12 +123,13 @@ def describe(name: str, model: nn.Module, device: str = "cpu") -> Backbone:
 
 
 def _create(name: str, *, pretrained: bool, **shape: object) -> nn.Module:
-    architecture = DINOBLOOM.get(name, name)
+    architecture = ARCHITECTURE if name in SHIPPED else DINOBLOOM.get(name, name)
     size = {"img_size": IMAGE_SIZE} if architecture in DINOBLOOM.values() else {}
-    arguments: dict[str, Any] = {**size, **shape}
+    arguments: dict[str, Any] = {**size, **(SHAPE if name in SHIPPED else {}), **shape}
     if not architecture.startswith("hf_hub:") and not timm.is_model(architecture):
         raise BackboneError(
-            f"there is no backbone {name!r}; choose one of {', '.join(DINOBLOOM)}, or a ViT that timm lists"
+            f"there is no backbone {name!r};"
+            f" choose one of {', '.join((*DINOBLOOM, *SHIPPED))}, or a ViT that timm lists"
         )
     try:
         with warnings.catch_warnings():

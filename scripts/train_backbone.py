@@ -1,0 +1,57 @@
+"""Train the small backbone that ships with the workbench; run it again to go on where it was interrupted."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import _root  # noqa: F401
+from _cli import bar, run
+
+from cytosae_core.backbone.small.batches import Corpus
+from cytosae_core.backbone.small.corpus import decode, drawn_cells, list_real
+from cytosae_core.backbone.small.publish import publish_weights
+from cytosae_core.backbone.small.recipe import Recipe
+from cytosae_core.backbone.small.train import train
+from cytosae_core.backbone.small.workers import Crew, crew
+from cytosae_core.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to learn from, and where the work lies."""
+
+    acevedo: Path = Path("../shared/data/acevedo")
+    """Folder of the Acevedo data set."""
+    show_only: Path = Path("../shared/data/acevedo/show_only.txt")
+    """Images that may be shown but not trained on, one relative path a line."""
+    wbcatt: Path = Path("../shared/data/wbcatt")
+    """Folder of WBCAtt's tables."""
+    output: Path = Path("artifacts/small_backbone")
+    """Folder of the images as arrays, the training state and the curve."""
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def open_corpus(config: Config, of_real: Progress = silent, of_drawn: Progress = silent) -> Corpus:
+    """Lists, and the arrays that are made once."""
+    real = list_real(config.acevedo, config.show_only, config.wbcatt, config.recipe)
+    config.output.mkdir(parents=True, exist_ok=True)
+    images = decode([Path(p) for p in real.frame["path"]], config.output / "real.npy", of_real)
+    return Corpus(real, images, drawn_cells(config.output, config.recipe, of_drawn), config.recipe)
+
+
+def work(config: Config, me: Crew) -> None:
+    """One of the other processes."""
+    train(open_corpus(config), config.output, me)
+
+
+def main(config: Config) -> None:
+    """Train to the end of the recipe, and write the transformer's weights."""
+    corpus = open_corpus(config, bar("real cells"), bar("SIMULATED cells"))
+    with crew(config.recipe.n_workers, partial(work, config)) as me:
+        pupils = train(corpus, config.output, me, bar("training steps"))
+    print(f"weights: {publish_weights(pupils.student, config.recipe, config.output)}")
+    print(f"curve: {config.output / 'curve.jsonl'}; probes: scripts/probe_backbone.py")
+
+
+if __name__ == "__main__":
+    run(main, Config)
