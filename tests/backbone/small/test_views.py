@@ -59,7 +59,7 @@ def test_a_window_cuts_pixels_and_patches_at_the_same_place():
     assert torch.equal(window.cut(pixels)[:, ::14, ::14].flatten(1, 2), window.cut_patches(corners))
 
 
-@pytest.mark.parametrize("side", [2, 9, 15, 16])
+@pytest.mark.parametrize("side", [2, 9, 14, 16])
 def test_a_random_window_lies_inside_the_grid(side):
     windows = [random_window(side, generator(seed)) for seed in range(40)]
     assert all(0 <= min(w.row, w.col) <= max(w.row, w.col) <= GRID - side for w in windows)
