@@ -8,6 +8,7 @@ from _cli import bar, run
 
 from cytosae_core.images.drawn.styles import StyleName
 from cytosae_core.images.synthetic import write_cohort, write_dataset
+from cytosae_core.processes import n_cores
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Config:
     """Cells of each type, in labelled layouts."""
     masks: bool = True
     """Write the masks of the parts as well."""
+    n_workers: int = n_cores()
+    """Processes that draw; all cores by default. Their number changes no byte."""
 
 
 def main(config: Config) -> None:
@@ -37,12 +40,12 @@ def main(config: Config) -> None:
         if style == "hehr":
             path = write_cohort(
                 config.out, n_patients=config.n_patients, cells_per_patient=config.cells_per_patient,
-                seed=config.seed, with_masks=config.masks, progress=progress,
+                seed=config.seed, with_masks=config.masks, n_workers=config.n_workers, progress=progress,
             )  # fmt: skip
         else:
             path = write_dataset(
                 config.out, style, n_per_type=config.cells_per_type, seed=config.seed, with_masks=config.masks,
-                progress=progress,
+                n_workers=config.n_workers, progress=progress,
             )  # fmt: skip
         print(f"SIMULATED cells in {path}")
 

@@ -5,15 +5,12 @@ WebP's strongest setting 47 kB and 1.5 s (see BENCHMARKS.md).
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
-import multiprocessing
 import os
-import signal
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,8 +19,9 @@ from PIL import Image
 
 from cytosae_core.atlas import tables
 from cytosae_core.atlas.manifest import DatasetInfo, digest_of
-from cytosae_core.errors import ArtifactError, ImageError
+from cytosae_core.errors import ImageError
 from cytosae_core.images.transforms import read_rgb
+from cytosae_core.processes import in_parallel, n_cores
 from cytosae_core.progress import Progress, silent
 
 SUFFIX = ".webp"
@@ -90,7 +88,7 @@ def make_pictures(
     todo = [(image_id, path) for image_id, path in sorted(images.items()) if image_id not in done]
     failed: list[Failed] = []
     progress(len(done), len(images))
-    batches = _in_parallel(todo, folder / tables.DISPLAY_NAME, max_side, n_workers or _n_cores())
+    batches = _in_parallel(todo, folder / tables.DISPLAY_NAME, max_side, n_workers or n_cores())
     with journal_path.open("a", encoding="utf-8") as journal, contextlib.closing(batches):
         for results in batches:
             for result in results:
@@ -139,25 +137,11 @@ Result = StoredPicture | Failed
 
 def _in_parallel(todo: list[tuple[str, Path]], display: Path, max_side: int, n_workers: int) -> Generator[list[Result]]:
     batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
+    make = functools.partial(_make_batch, display=display, max_side=max_side)
     if n_workers == 1 or len(batches) <= _FEW_BATCHES:
-        for batch in batches:
-            yield _make_batch(batch, display, max_side)
-        return
-    # Spawned, not forked: the parent may hold torch's threads, which do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(n_workers, len(batches)), context, initializer=_ignore_interrupts) as pool:
-        with _interrupts_wait():
-            futures: list[Future[list[Result]]] = [pool.submit(_make_batch, one, display, max_side) for one in batches]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise ArtifactError(
-                "a process that made pictures was ended from outside, perhaps for want of memory; run the same command "
-                "with fewer --n-workers: it continues where it stopped"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        yield from map(make, batches)
+    else:
+        yield from in_parallel(make, batches, n_workers)
 
 
 def _make_batch(batch: list[tuple[str, Path]], display: Path, max_side: int) -> list[Result]:
@@ -169,28 +153,6 @@ def _make_batch(batch: list[tuple[str, Path]], display: Path, max_side: int) -> 
             # The manifest holds what is said here, and no path of the machine that it was made on.
             results.append(Failed(image_id, str(error).replace(str(path), path.name)))
     return results
-
-
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Hold Ctrl-C back while processes start: they inherit that, and so are deaf to it from their first moment."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows: `_ignore_interrupts` is all there is
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches the whole process group; the parent alone decides what happens then."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _write_once(path: Path, content: bytes) -> None:

@@ -158,6 +158,14 @@ def test_an_interrupted_run_resumes_and_publishes_the_same_bytes(tmp_path):
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["SIMULATED_mll23"]
 
 
+@pytest.mark.slow
+def test_several_processes_draw_the_same_bytes(tmp_path):
+    wish = {"n_per_type": 80, "seed": 9, "cell_types": ["normoblast"], "with_masks": False}
+    assert tree(write_dataset(tmp_path / "a", "mll23", **wish, n_workers=2)) == tree(
+        write_dataset(tmp_path / "b", "mll23", **wish)
+    )
+
+
 def test_a_record_that_was_cut_off_or_lost_its_picture_is_drawn_again(tmp_path):
     def stop(n_done, n_all):
         if n_done == 3:

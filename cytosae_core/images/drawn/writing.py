@@ -4,11 +4,13 @@ A run writes into a hidden folder beside its goal, named by the digest of its co
 everything is there. What was published is never changed.
 """
 
+import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,11 +23,16 @@ from cytosae_core.images.drawn.files import NOTICE, masks_bytes, picture_bytes
 from cytosae_core.images.drawn.parameters import CellParameters
 from cytosae_core.images.drawn.scene import MASK_NAMES
 from cytosae_core.images.drawn.styles import STYLES
+from cytosae_core.processes import in_parallel
 from cytosae_core.progress import Progress, silent
 
 FORMAT_VERSION = 1
 DRAWING_VERSION = 1
 """Raised whenever the same seed would give other pixels."""
+_BATCH = 16
+"""Cells that a process draws at a time: less than a second, which is what a killed run loses."""
+_FEW_BATCHES = 4
+"""So few are drawn here before other processes have started."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,11 @@ class Plan:
         return versions | {"style": self.style, "with_masks": self.with_masks} | self.configuration
 
 
-def carry_out(plan: Plan, progress: Progress = silent) -> tuple[Path, pd.DataFrame]:
+def carry_out(plan: Plan, progress: Progress = silent, n_workers: int = 1) -> tuple[Path, pd.DataFrame]:
     """Draw what is not drawn yet and return the unpublished folder and the attributes, one row a cell.
 
-    Raises ConfigError where the goal holds something else.
+    Raises ConfigError where the goal holds something else, ArtifactError where the disk is full.
     """
-    _keep_freed_memory()
     work = _work_folder(plan)
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -78,15 +84,31 @@ def carry_out(plan: Plan, progress: Progress = silent) -> tuple[Path, pd.DataFra
     log = work / ".drawn.jsonl"
     rows = _rows_so_far(work, log)
     progress(len(rows), len(plan.jobs))
-    with log.open("a", encoding="utf-8") as lines:
-        for job in plan.jobs:
-            if str(job.path) in rows:
-                continue
-            rows[str(job.path)] = _draw(plan, job, work)
-            lines.write(json.dumps(rows[str(job.path)]) + "\n")
+    drawn = _draw_all(plan, [job for job in plan.jobs if str(job.path) not in rows], work, n_workers)
+    with log.open("a", encoding="utf-8") as lines, contextlib.closing(drawn):
+        for batch in drawn:
+            for row in batch:
+                rows[str(row["relative_path"])] = row
+                lines.write(json.dumps(row) + "\n")
             lines.flush()
             progress(len(rows), len(plan.jobs))
     return work, pd.DataFrame([rows[str(job.path)] for job in plan.jobs])
+
+
+def _draw_all(plan: Plan, todo: Sequence[Job], work: Path, n_workers: int) -> Generator[list[Attributes]]:
+    """Draw in batches; every cell has its own random stream, so it does not matter who draws it, or when."""
+    step = 1 if n_workers == 1 else _BATCH
+    batches = [todo[start : start + step] for start in range(0, len(todo), step)]
+    draw = functools.partial(_draw_batch, replace(plan, jobs=()), work)
+    if n_workers == 1 or len(batches) <= _FEW_BATCHES:
+        yield from map(draw, batches)
+    else:
+        yield from in_parallel(draw, batches, n_workers)
+
+
+def _draw_batch(plan: Plan, work: Path, jobs: Sequence[Job]) -> list[Attributes]:
+    _keep_freed_memory()
+    return [_draw(plan, job, work) for job in jobs]
 
 
 def published(plan: Plan) -> bool:
