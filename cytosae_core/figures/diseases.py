@@ -1,0 +1,102 @@
+"""Disease against disease (the paper's figure 5A): each latent's mean in two groups of patients, top ones marked."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from cytosae_core.analysis.differential import PatientCounts, Ranking, check_groups, patient_barcodes, usable_patients
+from cytosae_core.errors import AnalysisError
+from cytosae_core.figures.style import BLUE, ORANGE, PALE, QUIET, escape, styled
+
+UNITS = {
+    "corrected": "activating patches an image, mean over patients",
+    "released": "activating patches over the width of the SAE, mean over patients",
+}
+"""What a mean counts, by ranking; with CLS, "patches" becomes "tokens"."""
+
+
+class Axes(NamedTuple):
+    """What the figure's axes say."""
+
+    group_a: str
+    """The group of the vertical axis."""
+    group_b: str
+    """The group of the horizontal axis."""
+    unit: str
+    """What is counted."""
+
+
+def group_means(
+    barcodes: PatientCounts, group_a: str, group_b: str, *, ranking: Ranking = "corrected", min_images: int = 0
+) -> pd.DataFrame:
+    """mean_a and mean_b of every latent (the index), as `differential_latents` computes them; the same errors."""
+    counts, groups = usable_patients(barcodes, min_images)
+    check_groups(groups, group_a, group_b)
+    patients = patient_barcodes(counts, groups, ranking)
+    of_group = (patients[(groups["diagnosis"] == group).to_numpy()].mean(axis=0) for group in (group_a, group_b))
+    return pd.DataFrame(dict(zip(("mean_a", "mean_b"), of_group, strict=True))).rename_axis("latent")
+
+
+def disease_plane(
+    means: pd.DataFrame, marked: pd.DataFrame, labels: "pd.Series[str]", axes: Axes, *, simulated: bool
+) -> go.Figure:
+    """One point a latent that is active in either group; those of `marked` (differential_latents) in colour.
+
+    Axes are logarithmic; a mean of 0 stands on the line "0" below the smallest. Raises AnalysisError where no latent is
+    active in either group.
+    """
+    active = means[(means[["mean_a", "mean_b"]] > 0).any(axis=1)]
+    if active.empty:
+        raise AnalysisError(f"no latent is active in patients of {axes.group_a!r} or {axes.group_b!r}")
+    floor = float(np.log10(active.to_numpy()[active.to_numpy() > 0].min())) - 0.5
+    places = active.apply(lambda column: _log10(column.to_numpy(float), floor))
+    top = float(places.to_numpy().max()) + 0.15
+    figure = go.Figure()
+    figure.add_trace(go.Scatter(
+        x=[floor, top], y=[floor, top], mode="lines", line={"color": QUIET, "width": 1, "dash": "dot"},
+        hoverinfo="skip", showlegend=False, name="equal",
+    ))  # fmt: skip
+    ranks = marked.set_index("latent")["rank"]
+    others = active.index.difference(ranks.index)
+    _add_points(figure, "other latents", others, active, places, labels, PALE, None)
+    for group, colour in ((axes.group_a, BLUE), (axes.group_b, ORANGE)):
+        latents = pd.Index(marked.loc[marked["direction"] == group, "latent"])
+        _add_points(figure, f"stronger in {group}: top {len(latents)}", latents, active, places, labels, colour, ranks)
+    ticks = _ticks(floor, top)
+    figure.update_xaxes(title_text=f"{escape(axes.group_b)}: {axes.unit}", range=[floor - 0.1, top], **ticks)
+    figure.update_yaxes(title_text=f"{escape(axes.group_a)}: {axes.unit}", range=[floor - 0.1, top], **ticks)
+    styled(figure, f"{axes.group_a} against {axes.group_b}", simulated=simulated, width=820, height=860)
+    return figure.update_layout(legend={"orientation": "h", "y": -0.12, "x": 0})
+
+
+def _log10(values: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+    return np.log10(values, out=np.full(len(values), floor), where=values > 0)
+
+
+def _ticks(floor: float, top: float) -> dict[str, object]:
+    powers = list(range(int(np.ceil(floor + 0.3)), int(np.floor(top)) + 1))
+    return {"tickvals": [floor, *powers], "ticktext": ["0", *(f"{10.0**power:g}" for power in powers)]}
+
+
+def _add_points(
+    figure: go.Figure, name: str, latents: pd.Index, means: pd.DataFrame, places: pd.DataFrame,
+    labels: "pd.Series[str]", colour: str, ranks: "pd.Series[int] | None",
+) -> None:  # fmt: skip
+    if latents.empty:
+        return
+    chosen = np.zeros(len(latents)) if ranks is None else ranks.loc[latents].to_numpy()
+    known = np.stack([latents.to_numpy(), means.loc[latents, "mean_a"], means.loc[latents, "mean_b"], chosen], axis=1)
+    rank = "" if ranks is None else "<br>rank %{customdata[3]:d}"
+    figure.add_trace(go.Scattergl(
+        x=places.loc[latents, "mean_b"].to_numpy(np.float32), y=places.loc[latents, "mean_a"].to_numpy(np.float32),
+        mode="markers", name=escape(name), customdata=known.astype(np.float32),
+        text=[escape(label) for label in labels.reindex(latents).fillna("not known")],
+        marker={"color": colour, "size": 5 if ranks is None else 9, "opacity": 0.6 if ranks is None else 0.9},
+        hovertemplate=(
+            f"<b>latent %{{customdata[0]:d}}</b>{rank}<br>vertical %{{customdata[1]:.4g}}, "
+            "horizontal %{customdata[2]:.4g}<br>top label: %{text}<extra></extra>"
+        ),
+    ))  # fmt: skip
