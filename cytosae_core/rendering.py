@@ -76,7 +76,7 @@ def contact_sheet(title: str, lines: Sequence[SheetLine], *, side: int = 180, fo
     if not lines or not any(line.images for line in lines):
         raise ConfigError(f"{title}: there are no pictures for a contact sheet; choose other latents")
     n_columns = max(len(line.images) for line in lines)
-    heights = [LINE_HEIGHT + side + (LINE_HEIGHT if line.captions else 0) + GAP for line in lines]
+    heights = [_height(line, side) for line in lines]
     width = max(2 * GAP + n_columns * (side + GAP), 720)
     total = 2 * LINE_HEIGHT + sum(heights) + (LINE_HEIGHT if footer else 0) + GAP
     canvas = Image.new("RGB", (width, total), PAPER)
@@ -90,11 +90,16 @@ def contact_sheet(title: str, lines: Sequence[SheetLine], *, side: int = 180, fo
     return np.asarray(canvas)
 
 
+def _height(line: SheetLine, side: int) -> int:
+    return side + GAP + LINE_HEIGHT * (bool(line.heading) + bool(line.captions))
+
+
 def _draw_line(canvas: Image.Image, line: SheetLine, top: int, side: int) -> None:
     _write(canvas, (GAP, top + 4), line.heading, QUIET, 15, canvas.width - 2 * GAP)
+    first = top + (LINE_HEIGHT if line.heading else 0)
     for place, image in enumerate(line.images):
         left = GAP + place * (side + GAP)
-        frame = (left, top + LINE_HEIGHT)
+        frame = (left, first)
         if image is None:
             ImageDraw.Draw(canvas).rectangle([*frame, left + side - 1, frame[1] + side - 1], fill=EMPTY)
             _write(canvas, (left + 8, frame[1] + side // 2), "no picture", QUIET, 13, side)
@@ -104,7 +109,7 @@ def _draw_line(canvas: Image.Image, line: SheetLine, top: int, side: int) -> Non
         if place < len(line.captions):
             _write(canvas, (left, frame[1] + side + 2), line.captions[place], QUIET, 13, side)
     if line.bar > 0 and line.images and line.images[0] is not None:
-        _draw_bar(canvas, line, top + LINE_HEIGHT, _fitted(line.images[0], side), side)
+        _draw_bar(canvas, line, first, _fitted(line.images[0], side), side)
 
 
 def _draw_bar(canvas: Image.Image, line: SheetLine, top: int, first: Image.Image, side: int) -> None:

@@ -16,7 +16,7 @@ from cytosae_core.figures.choose import strongest_patches
 from cytosae_core.figures.reading import images_with_patches, picture_names
 
 N_REFERENCES = 5
-"""Reference images shown of each latent, of all data sets in turn."""
+"""Reference images shown of each latent, in each data set."""
 
 Patch = tuple[int, int]
 
@@ -107,7 +107,8 @@ def _latent_row(
     scale = max(scale, float(own_map.max()) if own_map is not None else 0.0)
     own = Cell(image.picture, "this image", image.name, own_map, scale, (patch,), image.grid)
     references = found.references[found.references["latent"] == latent]
-    shown = references[references["picture"].notna() & (references["rank"] < N_REFERENCES)]
+    others = references["picture"].notna() & (references["image_id"] != image.name)
+    shown = references[others].groupby("dataset", sort=False).head(N_REFERENCES)
     cells = tuple(
         Cell(
             picture=atlas.picture_path(one["picture"]),

@@ -41,10 +41,11 @@ def group_means(
 
 
 def disease_plane(
-    means: pd.DataFrame, marked: pd.DataFrame, labels: "pd.Series[str]", axes: Axes, *, simulated: bool
+    means: pd.DataFrame, marked: pd.DataFrame, known: pd.DataFrame, axes: Axes, *, simulated: bool
 ) -> go.Figure:
     """One point a latent that is active in either group; those of `marked` (differential_latents) in colour.
 
+    `known` latent -> frequency (share of images) and label (of its references), for who points at it.
     Axes are logarithmic; a mean of 0 stands on the line "0" below the smallest. Raises AnalysisError where no latent is
     active in either group.
     """
@@ -60,11 +61,11 @@ def disease_plane(
         hoverinfo="skip", showlegend=False, name="equal",
     ))  # fmt: skip
     ranks = marked.set_index("latent")["rank"]
-    others = active.index.difference(ranks.index)
-    _add_points(figure, "other latents", others, active, places, labels, PALE, None)
+    points = active.join(known).assign(x=places["mean_b"], y=places["mean_a"], rank=ranks.reindex(active.index))
+    figure.add_trace(_points("other latents", points[points["rank"].isna()], axes, PALE, is_marked=False))
     for group, colour in ((axes.group_a, BLUE), (axes.group_b, ORANGE)):
-        latents = pd.Index(marked.loc[marked["direction"] == group, "latent"])
-        _add_points(figure, f"stronger in {group}: top {len(latents)}", latents, active, places, labels, colour, ranks)
+        own = points.loc[marked.loc[marked["direction"] == group, "latent"]]
+        figure.add_trace(_points(f"stronger in {group}: top {len(own)}", own, axes, colour, is_marked=True))
     ticks = _ticks(floor, top)
     figure.update_xaxes(title_text=f"{escape(axes.group_b)}: {axes.unit}", range=[floor - 0.1, top], **ticks)
     figure.update_yaxes(title_text=f"{escape(axes.group_a)}: {axes.unit}", range=[floor - 0.1, top], **ticks)
@@ -81,22 +82,16 @@ def _ticks(floor: float, top: float) -> dict[str, object]:
     return {"tickvals": [floor, *powers], "ticktext": ["0", *(f"{10.0**power:g}" for power in powers)]}
 
 
-def _add_points(
-    figure: go.Figure, name: str, latents: pd.Index, means: pd.DataFrame, places: pd.DataFrame,
-    labels: "pd.Series[str]", colour: str, ranks: "pd.Series[int] | None",
-) -> None:  # fmt: skip
-    if latents.empty:
-        return
-    chosen = np.zeros(len(latents)) if ranks is None else ranks.loc[latents].to_numpy()
-    known = np.stack([latents.to_numpy(), means.loc[latents, "mean_a"], means.loc[latents, "mean_b"], chosen], axis=1)
-    rank = "" if ranks is None else "<br>rank %{customdata[3]:d}"
-    figure.add_trace(go.Scattergl(
-        x=places.loc[latents, "mean_b"].to_numpy(np.float32), y=places.loc[latents, "mean_a"].to_numpy(np.float32),
-        mode="markers", name=escape(name), customdata=known.astype(np.float32),
-        text=[escape(label) for label in labels.reindex(latents).fillna("not known")],
-        marker={"color": colour, "size": 5 if ranks is None else 9, "opacity": 0.6 if ranks is None else 0.9},
+def _points(name: str, points: pd.DataFrame, axes: Axes, colour: str, *, is_marked: bool) -> go.Scattergl:
+    numbers = points.reset_index()[["latent", "mean_a", "mean_b", "frequency", "rank"]].to_numpy(np.float32)
+    rank = "<br>rank %{customdata[4]:d}" if is_marked else ""
+    return go.Scattergl(
+        x=points["x"].to_numpy(np.float32), y=points["y"].to_numpy(np.float32), mode="markers", name=escape(name),
+        customdata=numbers, text=[escape(label) for label in points["label"].fillna("not known")],
+        marker={"color": colour, "size": 9 if is_marked else 5, "opacity": 0.9 if is_marked else 0.6},
         hovertemplate=(
-            f"<b>latent %{{customdata[0]:d}}</b>{rank}<br>vertical %{{customdata[1]:.4g}}, "
-            "horizontal %{customdata[2]:.4g}<br>top label: %{text}<extra></extra>"
+            f"<b>latent %{{customdata[0]:d}}</b>{rank}<br>{escape(axes.group_a)} %{{customdata[1]:.4g}}<br>"
+            f"{escape(axes.group_b)} %{{customdata[2]:.4g}}<br>active on %{{customdata[3]:.3%}} of images<br>"
+            "top label: %{text}<extra></extra>"
         ),
-    ))  # fmt: skip
+    )  # fmt: skip

@@ -21,6 +21,8 @@ from cytosae_core.rendering import Rgb, SheetLine
 
 PICTURES_NAME = "pictures"
 """Folder of the cells that the pages show."""
+SHEETS_NAME = "sheets"
+"""Folder of the contact sheets."""
 SIDE = 190
 """Pixels of a cell's side on a contact sheet."""
 
@@ -64,14 +66,16 @@ class FigureFolder:
         self.made.append(Made(name, title, (f"{name}.html", *(path.name for path in pictures))))
 
     def add_sheets(self, name: str, title: str, sheets: Sequence[CellSheet], *, maps_on: bool = False) -> None:
-        """Write sheets of cells as one page, and each as a contact sheet (PNG)."""
+        """Write sheets of cells as one page, and each as a contact sheet (WebP)."""
         text = sheets_page(title, sheets, self._picture, simulated=self.simulated, maps_on=maps_on)
         (self.path / f"{name}.html").write_text(text, encoding="utf-8")
         written = [f"{name}.html"]
         for sheet in sheets:
             if sheet.has_pictures:
-                file = f"{name}_{sheet.name}.png"
-                Image.fromarray(contact_sheet(sheet, simulated=self.simulated)).save(self.path / file)
+                file = f"{SHEETS_NAME}/{name}_{sheet.name}.webp"
+                (self.path / SHEETS_NAME).mkdir(exist_ok=True)
+                picture = Image.fromarray(contact_sheet(sheet, simulated=self.simulated))
+                picture.save(self.path / file, quality=92, method=2)
                 written.append(file)
         self.made.append(Made(name, f"SIMULATED · {title}" if self.simulated else title, tuple(written)))
 
@@ -79,10 +83,9 @@ class FigureFolder:
         """The page of contents: what there is, and what there is not and why."""
         made = "".join(_entry(one) for one in self.made)
         missing = "".join(f"<li>{escape(one.title)}: {escape(one.reason)}</li>" for one in left_out)
-        if self.static.problem:
-            missing += f"<li>{escape(self.static.problem)}</li>"
         listed = f"<h3>Left out</h3><ul class=left-out>{missing}</ul>" if missing else ""
-        text = page(title, f"<ul>{made}</ul>{listed}", simulated=self.simulated)
+        note = f"<p class=notice>{escape(self.static.problem)}</p>" if self.static.problem else ""
+        text = page(title, f"<ul>{made}</ul>{listed}{note}", simulated=self.simulated)
         (self.path / "index.html").write_text(text, encoding="utf-8")
 
     def _picture(self, source: Path) -> str:
@@ -96,7 +99,7 @@ class FigureFolder:
 
 def _entry(one: Made) -> str:
     others = one.files[1:]
-    more = f" · {len(others)} pictures" if len(others) > 2 else "".join(
+    more = f" · {len(others)} contact sheets" if one.files[-1].startswith(SHEETS_NAME) else "".join(
         f' · <a href="{escape(name)}">{escape(Path(name).suffix[1:].upper())}</a>' for name in others
     )  # fmt: skip
     title = one.title if "&" in one.title else escape(one.title)
@@ -116,7 +119,9 @@ def _lines(row: CellRow) -> list[SheetLine]:
         None if image is None else _with_boxes(cell, image) for cell, image in zip(row.cells, plain, strict=True)
     ]
     captions = [cell.caption for cell in row.cells]
-    line = SheetLine(row.heading, outlined, captions, bar_share(row), f"{BAR_UM:g} µm")
+    line = SheetLine(
+        row.heading, outlined, captions, bar_share(row), f"{BAR_UM:g} um"
+    )  # Pillow's own font has no micro sign
     if all(cell.map is None for cell in row.cells):
         return [line]
     mapped = [_with_map(cell, image) for cell, image in zip(row.cells, plain, strict=True)]

@@ -134,12 +134,13 @@ class _Maker:
         means = diseases.group_means(self._barcodes, a, b, ranking=config.ranking, min_images=config.min_images)
         unit = diseases.UNITS[config.ranking]
         axes = diseases.Axes(a, b, unit if self._barcodes.tokens == "patches" else unit.replace("patches", "tokens"))
-        labels = self._labels.get(self._barcodes.dataset, pd.Series(dtype="str"))
-        figure = diseases.disease_plane(means, self._marked, labels, axes, simulated=self.atlas.simulated)
+        dataset = self._barcodes.dataset
+        known = self.atlas.statistics(dataset)[["frequency"]].assign(label=self._labels[dataset])
+        figure = diseases.disease_plane(means, self._marked, known, axes, simulated=self.atlas.simulated)
         self.folder.add_figure("5A_diseases", figure)
 
     def disease_cells(self) -> None:
-        sheets = disease_sheets(self.atlas, self._barcodes, self._marked, self.config.n_sheets)
+        sheets = disease_sheets(self.atlas, self._barcodes, self._marked, self._groups, self.config.n_sheets)
         if not any(sheet.has_pictures for sheet in sheets):
             raise ConfigError("the atlas has no pictures of these latents; build it with --images")
         self.folder.add_sheets("5B_cells_of_diseases", f"Cells: {self._groups[0]} against {self._groups[1]}", sheets)

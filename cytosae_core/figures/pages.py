@@ -40,7 +40,7 @@ def figure_page(figure: go.Figure) -> str:
     )
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{CSS}</style></head>\n<body>{drawing}</body></html>\n"
+        f"</head>\n<body>{drawing}</body></html>\n"
     )
 
 
@@ -83,10 +83,11 @@ def _frame(cell: Cell, url: PictureUrl, share: float) -> str:
 def _boxes(cell: Cell) -> str:
     """Numbered squares over the picture, in units of a patch."""
     shapes = "".join(
-        f'<rect x="{col}" y="{row}" width="1" height="1"/><text x="{col + 1.15}" y="{row + 0.85}">{number}</text>'
+        2 * f'<rect x="{col}" y="{row}" width="1" height="1"/>'
+        + (f'<text x="{col + 1.2}" y="{row + 0.9}">{number}</text>' if len(cell.boxes) > 1 else "")
         for number, (row, col) in enumerate(cell.boxes, start=1)
     )
-    return f'<svg viewBox="0 0 {cell.grid} {cell.grid}" preserveAspectRatio="none">{shapes}</svg>'
+    return f'<svg class=boxes viewBox="0 0 {cell.grid} {cell.grid}" preserveAspectRatio="none">{shapes}</svg>'
 
 
 def _inline(image: Image.Image) -> str:

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from cytosae_core.analysis.sweep import PAPER_THRESHOLD
 from cytosae_core.errors import AnalysisError
-from cytosae_core.figures.style import BLUE, DASHES, ORANGE, PALE, QUIET, escape, styled
+from cytosae_core.figures.style import BLUE, DASHES, GREEN, ORANGE, PURPLE, QUIET, escape, styled
 
 _SCORE, _SPREAD = "weighted_f1", "weighted_f1_sd_folds"
 
@@ -14,27 +14,35 @@ _SCORE, _SPREAD = "weighted_f1", "weighted_f1_sd_folds"
 def f1_curve(scores: pd.DataFrame, *, simulated: bool) -> go.Figure:
     """Weighted F1, mean and standard deviation over all folds and seeds, at every threshold of the sweep.
 
-    `scores` is the table that classify_patients.py writes; methods without a threshold are level lines. Raises
+    `scores` is the table that classify_patients.py writes; baselines, and the probe that
+    chooses its threshold within the folds, are level lines. Raises
     AnalysisError where no method has one.
     """
     swept = scores[scores["threshold"].notna()]
     if swept.empty:
         raise AnalysisError("the scores have no method with a threshold; classify with at least one threshold")
     figure = go.Figure()
-    for (reading, rows), colour, dash in zip(swept.groupby("reading"), (BLUE, ORANGE), DASHES, strict=False):
-        _add_band(figure, rows.sort_values("threshold"), f"barcode probe, C by {reading}", colour, dash)
-    others = scores[scores["threshold"].isna()]
-    span = [swept["threshold"].min(), swept["threshold"].max()]
-    for place, (name, value) in enumerate(zip(others["method"], others[_SCORE], strict=True)):
-        line = {"color": QUIET if place % 2 else PALE, "width": 1.3, "dash": DASHES[place % len(DASHES)]}
-        tip = f"{escape(name)}: {value:.3f}<extra></extra>"
-        figure.add_trace(
-            go.Scatter(x=span, y=[value, value], mode="lines", name=escape(name), line=line, hovertemplate=tip)
-        )
+    colours = dict(zip(sorted(set(swept["reading"])), (BLUE, ORANGE, GREEN), strict=False))
+    for (reading, rows), dash in zip(swept.groupby("reading"), DASHES, strict=False):
+        name = f"barcode probe above the threshold, C by {reading}"
+        _add_band(figure, rows.sort_values("threshold"), name, colours[reading], dash)
+    span = (float(swept["threshold"].min()), float(swept["threshold"].max()))
+    baselines = scores[scores["family"] == "baseline"]
+    chosen = scores[scores["threshold"].isna() & scores["method"].str.contains("t chosen", regex=False)]
+    for place, row in enumerate(pd.concat([chosen, baselines]).to_dict("records")):
+        _add_level(figure, str(row["method"]), row[_SCORE], span, colours.get(row["reading"], PURPLE), place)
     figure.add_vline(x=PAPER_THRESHOLD, line={"color": QUIET, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="threshold: log<sub>10</sub> mean activation on the training images")
     figure.update_yaxes(title_text="weighted F1 (mean ± standard deviation over folds)", range=[0, 1.02])
     return styled(figure, "Patients told apart by barcodes", simulated=simulated, width=1040)
+
+
+def _add_level(figure: go.Figure, name: str, value: float, span: tuple[float, float], colour: str, place: int) -> None:
+    line = {"color": colour, "width": 1.3, "dash": ("dot", "dashdot", "longdash", "longdashdot")[place % 4]}
+    tip = f"{escape(name)}: {value:.3f}<extra></extra>"
+    figure.add_trace(
+        go.Scatter(x=span, y=[value, value], mode="lines", name=escape(name), line=line, hovertemplate=tip)
+    )
 
 
 def _add_band(figure: go.Figure, rows: pd.DataFrame, name: str, colour: str, dash: str) -> None:
@@ -74,15 +82,19 @@ def confusion_figure(confusion: pd.DataFrame, method: str, *, simulated: bool) -
     )
     shown = [escape(name) for name in names]
     heat = go.Heatmap(
-        z=share, x=shown, y=shown, customdata=number, colorscale="Blues", zmin=0, zmax=1, xgap=2, ygap=2,
-        texttemplate="%{z:.0%}<br>%{customdata:.3~g}", textfont={"size": 13},
-        colorbar={"title": {"text": "share of<br>the group"}, "tickformat": ".0%", "thickness": 12, "outlinewidth": 0},
-        hovertemplate="%{y}, named %{x}: %{customdata:.2f} patients (%{z:.1%})<extra></extra>",
+        z=share, x=shown, y=shown, colorscale="Blues", zmin=0, zmax=1, xgap=2, ygap=2,
+        text=[[f"{one:.3g}" for one in line] for line in number], texttemplate="%{z:.0%}<br>%{text}",
+        textfont={"size": 13},
+        colorbar={
+            "title": {"text": "share of<br>the group"}, "tickformat": ".0%", "thickness": 12, "len": 0.6,
+            "outlinewidth": 0,
+        },
+        hovertemplate="%{y}, named %{x}: %{text} patients (%{z:.1%})<extra></extra>",
     )  # fmt: skip
     figure = go.Figure(heat)
     figure.update_xaxes(title_text="named group", showgrid=False)
     figure.update_yaxes(
         title_text="true group (share; patients, mean over seeds)", autorange="reversed", showgrid=False
     )
-    styled(figure, method, simulated=simulated, width=820, height=720)
+    styled(figure, f"Confusion: {method}", simulated=simulated, width=820, height=720)
     return figure.update_layout(margin={"l": 160})

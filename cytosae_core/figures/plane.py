@@ -11,6 +11,8 @@ from cytosae_core.figures.style import BLUE, PALE, QUIET, SEQUENTIAL, escape, st
 
 HIGH_ACTIVATION = -3.0
 """log10 of the mean activation above which a latent is of interest."""
+HIGH_TEXT = "10⁻³"
+"""The same, for people."""
 N_BINS = 60
 """Bars of a marginal histogram."""
 
@@ -45,7 +47,7 @@ def latent_plane(
     n_high = int((y > HIGH_ACTIVATION).sum())
     figure.update_xaxes(title_text="log<sub>10</sub> activated frequency (share of images)", row=2, col=1)
     figure.update_yaxes(title_text=f"log<sub>10</sub> mean activation ({escape(activation)})", row=2, col=1)
-    counted = f"{len(active):,} of {len(statistics):,} latents active, {n_high:,} above 10^{HIGH_ACTIVATION:g}"
+    counted = f"{len(active):,} of {len(statistics):,} latents active, {n_high:,} above {HIGH_TEXT}"
     return styled(figure, f"{title}: {counted}", simulated=simulated, width=900, height=760)
 
 

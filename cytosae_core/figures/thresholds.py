@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from cytosae_core.errors import AnalysisError
-from cytosae_core.figures.plane import HIGH_ACTIVATION
+from cytosae_core.figures.plane import HIGH_ACTIVATION, HIGH_TEXT
 from cytosae_core.figures.style import DASHES, PALETTE, QUIET, escape, styled
 
 THRESHOLDS = tuple(np.round(np.arange(-60, 11) / 10, 1).tolist())
@@ -32,17 +32,24 @@ def threshold_counts(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["name", "threshold", "n_latents"])
 
 
+def _count_at(rows: pd.DataFrame, threshold: float) -> str:
+    """The count of one name at the threshold, for the legend; nothing where it was not counted there."""
+    found = rows.loc[np.isclose(rows["threshold"], threshold), "n_latents"]
+    return f": {int(found.iloc[0]):,}" if len(found) else ""
+
+
 def threshold_figure(counts: pd.DataFrame, title: str, *, simulated: bool) -> go.Figure:
     """One line a name of `threshold_counts`; raises AnalysisError where no latent is above any threshold."""
     if counts.empty or not counts["n_latents"].any():
         raise AnalysisError(f"{title}: no latent is above any threshold, so there is nothing to count")
     figure = go.Figure()
     for place, (name, rows) in enumerate(counts.groupby("name", sort=False)):
+        n_high = _count_at(rows, HIGH_ACTIVATION)
         colour, dash = PALETTE[place % len(PALETTE)], DASHES[place // len(PALETTE) % len(DASHES)]
         figure.add_trace(
             go.Scatter(
-                x=rows["threshold"].to_numpy(), y=rows["n_latents"].to_numpy(), mode="lines", name=escape(name),
-                line={"color": colour, "dash": dash, "width": 2.2},
+                x=rows["threshold"].to_numpy(), y=rows["n_latents"].to_numpy(), mode="lines",
+                name=f"{escape(name)}{n_high}", line={"color": colour, "dash": dash, "width": 2.2},
                 hovertemplate="log<sub>10</sub> mean activation above %{x:.1f}: %{y:,} latents",
             )
         )  # fmt: skip
@@ -50,7 +57,8 @@ def threshold_figure(counts: pd.DataFrame, title: str, *, simulated: bool) -> go
     figure.update_xaxes(title_text="threshold: log<sub>10</sub> mean activation")
     figure.update_yaxes(title_text="latents above the threshold", rangemode="tozero")
     styled(figure, title, simulated=simulated)
-    return figure.update_layout(updatemenus=[_axis_choice()], showlegend=True)
+    legend = {"title": {"text": f"latents above {HIGH_TEXT}"}}
+    return figure.update_layout(updatemenus=[_axis_choice()], showlegend=True, legend=legend)
 
 
 def _axis_choice() -> dict[str, object]:
