@@ -12,7 +12,7 @@ from PIL import Image
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.manifest import DatasetInfo
-from cytosae_core.figures.plane import HIGH_ACTIVATION, HIGH_TEXT
+from cytosae_core.figures.plane import HIGH_ACTIVATION
 
 BAR_UM = 10.0
 """Length of a scale bar in micrometres: a little more than a red cell."""
@@ -78,14 +78,14 @@ class CellSheet:
 
 
 def latent_sheet(atlas: LatentAtlas, latent: int, *, note: str = "", more: tuple[CellRow, ...] = ()) -> CellSheet:
-    """The latent's reference images, one row a data set in which it has any; then `more`."""
+    """The latent's reference images, one row a data set; then `more`."""
     rows = [reference_row(atlas, latent, info) for info in atlas.datasets]
     known = note or latent_note(atlas, latent)
-    return CellSheet(f"Latent {latent}", known, (*(row for row in rows if row.cells), *more), f"latent_{latent}")
+    return CellSheet(f"Latent {latent}", known, (*rows, *more), f"latent_{latent}")
 
 
 def reference_row(atlas: LatentAtlas, latent: int, info: DatasetInfo, n: int | None = None) -> CellRow:
-    """The latent's strongest images in one data set; a row without cells where nothing activates it."""
+    """The latent's strongest images in one data set; a row without cells where there are no pictures of them."""
     references = atlas.references(latent, info.name)
     scale = atlas.map_scale(latent) if atlas.has_maps else 0.0
     cells = tuple(
@@ -94,7 +94,8 @@ def reference_row(atlas: LatentAtlas, latent: int, info: DatasetInfo, n: int | N
     frequency = float(atlas.latent(latent)["frequency"].loc[info.name])
     active = f"{frequency:.2%} of {info.n_images:,} images"
     mark = " · SIMULATED" if info.simulated else ""
-    return CellRow(f"{info.name}{mark} · active on {active}", cells, info.um_per_px)
+    missing = "" if any(cell.picture is not None for cell in cells) else " · no pictures in this atlas"
+    return CellRow(f"{info.name}{mark} · active on {active}{missing}", () if missing else cells, info.um_per_px)
 
 
 def _reference_cell(atlas: LatentAtlas, row: Mapping[Hashable, Any], scale: float) -> Cell:
@@ -115,7 +116,7 @@ def latent_note(atlas: LatentAtlas, latent: int) -> str:
         return "never active"
     high = (np.log10(means.to_numpy(float)) > HIGH_ACTIVATION).sum()
     largest = f"largest mean activation {means.max():.3g} ({means.idxmax()})"
-    return f"{largest} · above {HIGH_TEXT} on {high} of {len(atlas.datasets)} data sets"
+    return f"{largest} · above {10**HIGH_ACTIVATION:g} on {high} of {len(atlas.datasets)} data sets"
 
 
 def picture_width(cell: Cell) -> int:

@@ -11,31 +11,53 @@ from cytosae_core.atlas.noise import NoiseFilter
 from cytosae_core.errors import ConfigError
 from cytosae_core.figures.plane import HIGH_ACTIVATION
 
-Order = Literal["mean_activation", "frequency", "purest", "score"]
+Order = Literal["varied", "purest", "mean_activation", "frequency", "score"]
 
 MIN_PICTURES = 5
 """Pictures that a latent must have in some data set: fewer say little."""
 
 
 def choose_latents(
-    atlas: LatentAtlas, n: int, order: Order = "mean_activation", scores: "pd.Series[float] | None" = None
+    atlas: LatentAtlas,
+    n: int,
+    order: Order = "varied",
+    *,
+    labels: "pd.Series[str] | None" = None,
+    scores: "pd.Series[float] | None" = None,
 ) -> list[int]:
     """The first `n` latents with pictures, without noise, above the threshold of interest.
 
-    By mean activation or frequency (largest first), label entropy (purest: lowest first) on the data set that decides
-    about noise, or by `scores` latent -> score (largest first). Ties by latent number. Raises ConfigError without
-    latents that have pictures, and for "score" without scores.
+    On the data set that decides about noise. "varied": of each top label (`labels`: latent -> label) in turn the latent
+    with the lowest label entropy; "purest": the lowest entropies of all; else by mean activation, frequency, or
+    `scores` (latent -> score), the largest first. Ties by mean activation, then by latent number. Raises ConfigError
+    where no latent of interest has pictures, and for "score" without scores.
     """
-    noise = NoiseFilter()
-    table = atlas.statistics(noise.dataset_among([info.name for info in atlas.datasets]))
+    table = atlas.statistics(deciding_dataset(atlas))
+    keys = _keys(table, order, scores)
     mean = table["mean_activation"].to_numpy(float)
+    latents = _fitting(atlas, mean)
+    latents = latents[np.lexsort((latents, -mean[latents], keys[latents]))]
+    if order == "varied" and labels is not None:
+        of_latent = labels.reindex(latents).fillna("")
+        turns = of_latent.groupby(of_latent).cumcount().to_numpy()
+        latents = latents[np.argsort(turns, kind="stable")]
+    return [int(latent) for latent in latents[:n]]
+
+
+def deciding_dataset(atlas: LatentAtlas) -> str:
+    """The data set on which noise is judged, and latents are chosen."""
+    return NoiseFilter().dataset_among([info.name for info in atlas.datasets])
+
+
+def _fitting(atlas: LatentAtlas, mean: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     pictures = np.max([atlas.n_pictures(info.name).to_numpy() for info in atlas.datasets], axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fitting = noise.keep(mean) & (np.log10(mean) > HIGH_ACTIVATION)
-    latents = np.flatnonzero(fitting & (pictures >= min(MIN_PICTURES, max(pictures.max(), 1))))
-    if not len(latents):
-        raise ConfigError("no latent of interest has pictures in this atlas; build it with --images, or name --latents")
-    return [int(latent) for latent in latents[np.argsort(_keys(table, order, scores)[latents], kind="stable")][:n]]
+    if not pictures.any():
+        raise ConfigError("no latent has pictures in this atlas; build it with --images")
+    # NaN, where a latent never fires, is not above anything.
+    fitting = NoiseFilter().keep(mean) & (mean > 10**HIGH_ACTIVATION) & (pictures >= min(MIN_PICTURES, pictures.max()))
+    if not fitting.any():
+        raise ConfigError("no latent of interest has pictures in this atlas; name some with --latents")
+    return np.flatnonzero(fitting)
 
 
 def _keys(table: pd.DataFrame, order: Order, scores: "pd.Series[float] | None") -> npt.NDArray[np.float64]:
@@ -44,7 +66,7 @@ def _keys(table: pd.DataFrame, order: Order, scores: "pd.Series[float] | None") 
         if scores is None:
             raise ConfigError("--order score needs --scores, the folder that score_attributes.py wrote")
         keys = -scores.reindex(table.index).to_numpy(float)
-    elif order == "purest":
+    elif order in ("varied", "purest"):
         keys = table["label_entropy"].to_numpy(float)
     else:
         keys = -table[order].to_numpy(float)

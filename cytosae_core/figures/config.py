@@ -24,8 +24,9 @@ class FigureConfig:
     """Latents whose reference images are shown; the first --n-latents in the --order where none are named."""
     n_latents: int = 12
     """Latents whose reference images are shown where none are named."""
-    order: Order = "mean_activation"
-    """What comes first: the strongest, the most frequent, the purest (lowest label entropy), or the best --scores."""
+    order: Order = "varied"
+    """What comes first: the purest (lowest label entropy) of each label in turn, the purest of all, the strongest, the
+    most frequent, or the best --scores."""
     scores: Path | None = None
     """Folder that score_attributes.py wrote, for --order score: monosemanticity of each latent."""
     image: str | None = None

@@ -12,7 +12,7 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from cytosae_core import rendering
-from cytosae_core.analysis.result_files import NOTICE
+from cytosae_core.analysis.result_files import NOTICE, SIMULATED
 from cytosae_core.figures.cells import BAR_UM, Cell, CellRow, CellSheet, bar_share
 from cytosae_core.figures.pages import PLOTLY_NAME, figure_page, page, sheets_page
 from cytosae_core.figures.static import StaticPictures
@@ -65,19 +65,21 @@ class FigureFolder:
         title = re.sub(r"<[^>]*>", "", figure.layout.title.text)
         self.made.append(Made(name, title, (f"{name}.html", *(path.name for path in pictures))))
 
-    def add_sheets(self, name: str, title: str, sheets: Sequence[CellSheet], *, maps_on: bool = False) -> None:
+    def add_sheets(
+        self, name: str, title: str, sheets: Sequence[CellSheet], *, simulated: bool, maps_on: bool = False
+    ) -> None:
         """Write sheets of cells as one page, and each as a contact sheet (WebP)."""
-        text = sheets_page(title, sheets, self._picture, simulated=self.simulated, maps_on=maps_on)
+        text = sheets_page(title, sheets, self._picture, simulated=simulated, maps_on=maps_on)
         (self.path / f"{name}.html").write_text(text, encoding="utf-8")
         written = [f"{name}.html"]
         for sheet in sheets:
             if sheet.has_pictures:
                 file = f"{SHEETS_NAME}/{name}_{sheet.name}.webp"
                 (self.path / SHEETS_NAME).mkdir(exist_ok=True)
-                picture = Image.fromarray(contact_sheet(sheet, simulated=self.simulated))
+                picture = Image.fromarray(contact_sheet(sheet, simulated=simulated))
                 picture.save(self.path / file, quality=92, method=2)
                 written.append(file)
-        self.made.append(Made(name, f"SIMULATED · {title}" if self.simulated else title, tuple(written)))
+        self.made.append(Made(name, f"{SIMULATED} · {title}" if simulated else title, tuple(written)))
 
     def write_index(self, title: str, left_out: Sequence[LeftOut]) -> None:
         """The page of contents: what there is, and what there is not and why."""
@@ -109,8 +111,8 @@ def _entry(one: Made) -> str:
 def contact_sheet(sheet: CellSheet, *, simulated: bool) -> Rgb:
     """The sheet as one picture: a line of cells a row, and below it the same with their maps where there are any."""
     lines = [line for row in sheet.rows if row.cells for line in _lines(row)]
-    mark = "SIMULATED · " if simulated else ""
-    return rendering.contact_sheet(f"{mark}{sheet.title}   {sheet.note}", lines, side=SIDE, footer=NOTICE)
+    mark = f"{SIMULATED} · " if simulated else ""
+    return rendering.contact_sheet(f"{mark}{sheet.title} · {sheet.note}", lines, side=SIDE, footer=NOTICE)
 
 
 def _lines(row: CellRow) -> list[SheetLine]:

@@ -101,7 +101,7 @@ class _Maker:
         sheets = [latent_sheet(self.atlas, latent) for latent in self._latents]
         if not any(sheet.has_pictures for sheet in sheets):
             raise ConfigError(f"the atlas has no pictures of latents {self._latents}; build it with --images")
-        self.folder.add_sheets("2B_reference_images", "Reference images", sheets)
+        self.folder.add_sheets("2B_reference_images", "Reference images", sheets, simulated=self.atlas.simulated)
 
     def attribution(self) -> None:
         config = self.config
@@ -117,7 +117,9 @@ class _Maker:
             chosen = config.image or attribution.image_to_explain(self.atlas, self._latents)
             image = attribution.reference_image(self.atlas, chosen)
         sheets = attribution.attribution_sheets(self.atlas, image, config.patches, n_patches=config.n_patches)
-        self.folder.add_sheets("3_patches_explained", "What explains patches", sheets, maps_on=True)
+        self.folder.add_sheets(
+            "3_patches_explained", "What explains patches", sheets, simulated=self.atlas.simulated, maps_on=True
+        )
 
     def f1(self) -> None:
         scores, simulated = self._result("scores")
@@ -143,7 +145,12 @@ class _Maker:
         sheets = disease_sheets(self.atlas, self._barcodes, self._marked, self._groups, self.config.n_sheets)
         if not any(sheet.has_pictures for sheet in sheets):
             raise ConfigError("the atlas has no pictures of these latents; build it with --images")
-        self.folder.add_sheets("5B_cells_of_diseases", f"Cells: {self._groups[0]} against {self._groups[1]}", sheets)
+        self.folder.add_sheets(
+            "5B_cells_of_diseases",
+            f"Cells: {self._groups[0]} against {self._groups[1]}",
+            sheets,
+            simulated=self.atlas.simulated,
+        )
 
     def similarity(self) -> None:
         similarity = patient_similarity(self._barcodes.per_image())
@@ -165,7 +172,10 @@ class _Maker:
         if config.scores is not None:
             table = reading.read_result(config.scores, "monosemanticity")[0]
             scores = table[table["kind"] == "latent"].set_index("direction")["score"]
-        return list(config.latents) or choose.choose_latents(self.atlas, config.n_latents, config.order, scores)
+        labels = self._labels[choose.deciding_dataset(self.atlas)]
+        return list(config.latents) or choose.choose_latents(
+            self.atlas, config.n_latents, config.order, labels=labels, scores=scores
+        )
 
     @cached_property
     def _barcodes(self) -> Barcodes:

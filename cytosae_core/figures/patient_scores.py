@@ -34,7 +34,8 @@ def f1_curve(scores: pd.DataFrame, *, simulated: bool) -> go.Figure:
     figure.add_vline(x=PAPER_THRESHOLD, line={"color": QUIET, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="threshold: log<sub>10</sub> mean activation on the training images")
     figure.update_yaxes(title_text="weighted F1 (mean ± standard deviation over folds)", range=[0, 1.02])
-    return styled(figure, "Patients told apart by barcodes", simulated=simulated, width=1040)
+    styled(figure, "Patients told apart by barcodes", simulated=simulated, height=700)
+    return figure.update_layout(legend={"orientation": "h", "y": -0.16, "x": 0})
 
 
 def _add_level(figure: go.Figure, name: str, value: float, span: tuple[float, float], colour: str, place: int) -> None:

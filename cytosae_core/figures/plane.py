@@ -94,4 +94,4 @@ def _add_histograms(figure: go.Figure, x: FloatArray, y: FloatArray) -> None:
             row, col,
         )  # fmt: skip
     figure.update_yaxes(title_text="latents", row=1, col=1)
-    figure.update_xaxes(title_text="latents", row=2, col=2)
+    figure.update_xaxes(title_text="latents", nticks=3, tickangle=0, tickformat="~s", row=2, col=2)
