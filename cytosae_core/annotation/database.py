@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -50,6 +50,37 @@ def open_engine(path_or_url: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT
     finally:
         migrating.dispose()
     return _engine(url, busy_timeout_s, foreign_keys=True)
+
+
+class Examined(NamedTuple):
+    """What stands in a database."""
+
+    engine: Engine
+    """To read with, where the schema is the newest."""
+    revision: str | None
+    """Its schema."""
+    is_current: bool
+    """Whether that is the newest."""
+    integrity: str
+    """Verdict of SQLite on the whole file, "ok" where all is well; other databases are taken to be well."""
+    n_judgements: int
+    """Judgements in it; 0 where the schema is another one."""
+
+
+def examine(path_or_url: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Examined:
+    """Look at a database that is there, without migrating or changing it.
+
+    Raises DatabaseError when it cannot be opened or is something else.
+    """
+    url = _url(path_or_url)
+    engine = _engine(url, busy_timeout_s, foreign_keys=True)
+    is_file = url.get_backend_name() == "sqlite"
+    with reading(engine) as connection:
+        integrity = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() if is_file else "ok"
+        is_current = migrations.is_current(connection)
+        count = select(func.count()).select_from(JudgementRow)
+        n_judgements = connection.execute(count).scalar_one() if is_current else 0
+        return Examined(engine, migrations.revision(connection), is_current, integrity, n_judgements)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,29 @@
+"""Say what is installed, found and missing, and how to mend it; changes nothing. Exit code 1: something is at fault.
+
+Reads its arguments without a package, since packages may be what is missing.
+"""
+
+import argparse
+import os
+import sys
+
+import _root
+
+from cytosae_core.doctor.examine import examine_all
+from cytosae_core.doctor.finding import is_well, lines_of
+
+
+def main() -> None:
+    """Look at everything, print the findings, and leave with 0 or 1."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", default="", help="database file or URL; CYTOSAE_DATABASE, else annotations.db")
+    parser.add_argument("--quick", action="store_true", help="open atlases without comparing every byte")
+    options = parser.parse_args()
+    database = options.database or os.environ.get("CYTOSAE_DATABASE") or str(_root.ROOT / "annotations.db")
+    findings = examine_all(_root.ROOT, database, os.environ.get("CYTOSAE_ATLAS", ""), is_quick=options.quick)
+    print("\n".join(lines_of(findings)))
+    sys.exit(0 if is_well(findings) else 1)
+
+
+if __name__ == "__main__":
+    main()
