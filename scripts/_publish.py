@@ -7,7 +7,7 @@ from _root import ROOT
 
 from cytosae_core.annotation.protocol import Study
 from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_builder import write_study
+from cytosae_core.annotation.study_files import write_study
 from cytosae_core.errors import StudyError
 
 

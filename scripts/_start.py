@@ -13,9 +13,11 @@ from _root import ROOT
 from cytosae_core.annotation.protocol import Study, digest_of
 from cytosae_core.annotation.raters import new_access_code
 from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_builder import StudyConfig, build_study
+from cytosae_core.annotation.study_config import StudyConfig
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.release_options import ReleaseImport
+from cytosae_core.errors import ConfigError
+from cytosae_core.pipeline.cells import GROUPS
 
 ATLASES = Path("artifacts") / "atlases"
 STUDIES = Path("artifacts") / "studies"
@@ -32,28 +34,40 @@ _RECORDED = (
     "n_decoys",
 )
 """Settings that a study keeps in the record of its concept task."""
-WHAT_IT_NEEDS = """\
-start.sh opens the app on a study of the published CytoSAE. It needs two things:
-
-  --tables FOLDER           the published latent tables: one folder a data set (mll23, acevedo, ...), each with
-                            sae_mean_acts.pt and its companions, from the authors' repository
-                            (dynamical-inference/cytosae, out/feature_data/sae_8jsxk3co/custom)
-  --images NAME FOLDER ...  for at least one of those data sets, its images as published, for example
-                            --images acevedo PBC_dataset_normal_DIB
-                            (scripts/check_dataset.py --dataset acevedo says where to get them)
-
-If some images are missing, name the list of all files too: --file-lists acevedo FILE."""
 
 
-def is_free(port: int) -> bool:
-    """Whether a server can listen on this port of the machine."""
+def refuse_busy_port(port: int) -> None:
+    """Raise ConfigError unless a server can listen on this port of the machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        except (OSError, OverflowError) as error:
+            raise ConfigError(
+                f"port {port} cannot be used, perhaps since this app has it already ({error}); open "
+                f"http://localhost:{port}, or choose another one with --port"
+            ) from error
+
+
+def say_studies() -> None:
+    """Print the studies of the database; ConfigError where there is none."""
+    studies = Repository(open_database()).studies()
+    if not studies:
+        raise ConfigError("the database holds no study; make one of a finished atlas with --atlas FOLDER")
+    for study in studies:
+        print(f"study       {study.study_id}{' (SIMULATED)' if study.simulated else ''}")
+    print("            raters sign in with the codes that scripts/add_rater.py prints")
+
+
+def study_of_atlas(path: Path, dataset: str) -> tuple[LatentAtlas, StudyConfig]:
+    """A finished atlas and the study to make of it: both tasks where it has barcodes of the paper's two groups."""
+    atlas = LatentAtlas.open(path)
+    names = [info.name for info in atlas.datasets]
+    barcodes = atlas.barcodes()
+    there = set() if barcodes is None else set(barcodes.groups["diagnosis"])
+    groups = GROUPS if set(GROUPS) <= there else None
+    chosen = dataset if dataset in names else names[0]
+    return atlas, StudyConfig(title=f"Concepts in {chosen}", dataset=chosen, groups=groups)
 
 
 def atlas_of_release(tables: Path, images: Mapping[str, Path], file_lists: Mapping[str, Path]) -> LatentAtlas:
@@ -67,29 +81,38 @@ def atlas_of_release(tables: Path, images: Mapping[str, Path], file_lists: Mappi
         from cytosae_core.atlas.release import import_release  # imports torch, needed only here
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        print("atlas   importing the published tables; display pictures are made once", flush=True)
+        print("atlas       importing the published tables; display pictures are made once", flush=True)
         options = ReleaseImport(tables=tables, out=path, images=images, file_lists=file_lists)
         import_release(options, bar("pictures"))
     return LatentAtlas.open(path)
 
 
-def study_of(atlas: LatentAtlas, dataset: str) -> str:
-    """Id of the study that start.py makes of this atlas and data set, made on first use."""
+def study_of(atlas: LatentAtlas, config: StudyConfig) -> str:
+    """Id of the study that start.py makes of this atlas and configuration, made on first use."""
     repository = Repository(open_database(may_create=True))
-    config = StudyConfig(title="Concepts of the published CytoSAE", dataset=dataset)
-    study = made_before(repository, atlas, config) or build_study(atlas, config)
+    study = made_before(repository, atlas, config) or _new_study(atlas, config)
     publish_study(study, repository, atlas.path, ROOT / STUDIES)
     return study.study_id
 
 
+def _new_study(atlas: LatentAtlas, config: StudyConfig) -> Study:
+    from cytosae_core.annotation.study_builder import build_study  # imports scikit-learn, seconds of a second start
+
+    return build_study(atlas, config)
+
+
 def made_before(repository: Repository, atlas: LatentAtlas, config: StudyConfig) -> Study | None:
     """The study that this configuration made of the atlas; a coordinator's own study is never taken for it."""
-    asked = {name: getattr(config, name) for name in _RECORDED}
+    asked = {"concept": {name: getattr(config, name) for name in _RECORDED}}
+    if config.groups is not None:
+        asked["disease"] = {"groups": list(config.groups), "n_wanted": config.n_differential, "seed": config.seed}
     for summary in repository.studies():
         if summary.title == config.title:
             study = repository.load_study(summary.study_id)
-            is_default = study.sampling.keys() == {"concept"} and asked.items() <= study.sampling["concept"].items()
-            if study.atlas_id == atlas.atlas_id and is_default:
+            is_asked = study.sampling.keys() == asked.keys() and all(
+                asked[task].items() <= study.sampling[task].items() for task in asked
+            )
+            if study.atlas_id == atlas.atlas_id and is_asked:
                 return study
     return None
 

@@ -26,19 +26,48 @@ hand_pip_settings_to_uv() {
   export UV_INDEX_STRATEGY=unsafe-best-match UV_LINK_MODE=${UV_LINK_MODE:-hardlink}
 }
 
+# What a killed installation leaves can look whole and not be: a mark says so, and the next call starts afresh.
+begin_installation() {
+  local mark=.venv/.installing
+  if [ -f "$mark" ] && kill -0 "$(cat "$mark")" 2>/dev/null; then
+    echo "error: another installation is at work in .venv; wait for it (or delete .venv, if that cannot be)" >&2
+    return 1
+  fi
+  if [ -f "$mark" ]; then
+    echo "environment: the last installation was interrupted; starting afresh"
+    rm -rf .venv
+  fi
+  mkdir -p .venv
+  echo $$ >"$mark"
+}
+
 prepare_environment() {
-  local python stamp file wanted=()
+  local python stamp
   stamp=$(cat "$@" requirements-app.txt | cksum | cut -d' ' -f1)
-  [ -f ".venv/.ready-$stamp" ] && return
+  [ -f ".venv/.ready-$stamp" ] && [ ! -f .venv/.installing ] && return
   python=$(find_python) || return
+  begin_installation || return
   echo "environment: installing $* into .venv (the first time takes some minutes)"
-  [ -x .venv/bin/pip ] || "$python" -m venv .venv
+  SECONDS=0
+  if ! install_into_venv "$python" "$@"; then
+    rm -f .venv/.installing # it failed in order: what is there can stay
+    echo "error: the packages could not be installed, see above; mend that and run the same command again" >&2
+    return 1
+  fi
+  touch ".venv/.ready-$stamp"
+  rm .venv/.installing
+  echo "environment ready  [$SECONDS s]"
+}
+
+install_into_venv() {
+  local python=$1 file wanted=()
+  shift
+  [ -x .venv/bin/pip ] || "$python" -m venv .venv || return
   for file in "$@"; do wanted+=(-r "$file"); done
   if .venv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9; then
     hand_pip_settings_to_uv
-    .venv/bin/uv pip install --quiet --python .venv/bin/python "${wanted[@]}" || return
+    .venv/bin/uv pip install --quiet --python .venv/bin/python "${wanted[@]}"
   else
-    .venv/bin/pip install --no-compile --disable-pip-version-check "${wanted[@]}" || return
+    .venv/bin/pip install --no-compile --disable-pip-version-check "${wanted[@]}"
   fi
-  touch ".venv/.ready-$stamp"
 }

@@ -1,51 +1,58 @@
-"""From the published tables and a folder of images to an open app, in one command; a second run takes seconds.
+"""To the open app in one command: of drawn cells, your own, the published tables, or a finished atlas.
 
-bash scripts/start.sh --tables FOLDER --images acevedo FOLDER [--file-lists acevedo FILE]
+bash scripts/start.sh                                        a demo of drawn cells, SIMULATED
+bash scripts/start.sh --images FOLDER                        your own cells
+bash scripts/start.sh --tables FOLDER --images acevedo FOLDER
+bash scripts/start.sh --labelling-only [--atlas FOLDER]      without torch
 """
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+import time
 
 import _root
 from _cli import run
-from _start import ATLASES, WHAT_IT_NEEDS, atlas_of_release, is_free, sign_in_of, study_of
+from _start import atlas_of_release, refuse_busy_port, say_studies, sign_in_of, study_of
+from _wanted import Wanted
+
+from cytosae_core.annotation.study_config import StudyConfig
+from cytosae_core.atlas.atlas import LatentAtlas
 
 
-@dataclass(frozen=True)
-class Config:
-    """What to open."""
-
-    tables: Path | None = None
-    """Folder of the published tables: one folder a data set."""
-    images: Mapping[str, Path] = field(default_factory=dict)
-    """Image folder of each data set whose pictures are shown: acevedo FOLDER bmc FOLDER."""
-    file_lists: Mapping[str, Path] = field(default_factory=dict)
-    """File list of each data set whose images are not all on disk: acevedo FILE."""
-    dataset: str = "mll23"
-    """Data set whose statistics choose the 50 latents."""
-    port: int = 8501
-    """Port of the app on this machine."""
-
-
-def main(config: Config) -> None:
+def main(wanted: Wanted) -> None:
     """Make what is missing, say how to sign in, and become the app's server."""
-    if config.tables is None or not config.images:
-        sys.exit(WHAT_IT_NEEDS)
-    if not is_free(config.port):
-        sys.exit(f"error: port {config.port} is in use, perhaps by this app already; choose another one with --port")
-    atlas = atlas_of_release(config.tables, config.images, config.file_lists)
-    study_id = study_of(atlas, config.dataset)
-    rater_code, access_code = sign_in_of(study_id)
-    print(f"atlas   {ATLASES / atlas.path.name}\nstudy   {study_id}")
-    print(f"\n    open          http://localhost:{config.port}\n    rater code    {rater_code}")
-    print(f"    access code   {access_code}\n\nCtrl-C stops the app. Research use only.", flush=True)
-    server = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(config.port)]
+    start = time.monotonic()
+    refuse_busy_port(wanted.port)
+    if wanted.labelling_only and wanted.atlas is None:
+        say_studies()
+        print(f"\n    open          http://localhost:{wanted.port}")
+    else:
+        study_id = study_of(*atlas_for(wanted))
+        rater_code, access_code = sign_in_of(study_id)
+        print(f"study       {study_id}\nready in {time.monotonic() - start:.0f} s")
+        print(f"\n    open          http://localhost:{wanted.port}\n    rater code    {rater_code}")
+        print(f"    access code   {access_code}")
+    print("\nCtrl-C stops the app. Research use only.", flush=True)
     os.chdir(_root.ROOT)
+    server = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(wanted.port)]
     os.execv(sys.executable, server)
 
 
+def atlas_for(wanted: Wanted) -> tuple[LatentAtlas, StudyConfig]:
+    """The atlas that is asked for, and the study to make of it."""
+    if wanted.atlas is not None:
+        from _start import study_of_atlas
+
+        return study_of_atlas(wanted.atlas, wanted.dataset)
+    if wanted.tables is not None:
+        from _stages import pairs
+
+        atlas = atlas_of_release(wanted.tables, pairs(wanted.images), wanted.file_lists)
+        return atlas, StudyConfig(title="Concepts of the published CytoSAE", dataset=wanted.dataset)
+    from _stages import atlas_of_demo, atlas_of_images
+
+    return atlas_of_images(wanted.images, wanted.csv, wanted.groups) if wanted.images else atlas_of_demo()
+
+
 if __name__ == "__main__":
-    run(main, Config)
+    run(main, Wanted)

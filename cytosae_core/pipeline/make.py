@@ -1,0 +1,111 @@
+"""What each stage does, by the functions that the single scripts call; imports torch."""
+
+from pathlib import Path
+
+from cytosae_core.analysis.classification import ClassificationConfig, classify_patients
+from cytosae_core.analysis.comparison import compare_groups
+from cytosae_core.analysis.directions import latents
+from cytosae_core.analysis.planted import explain_by_cells
+from cytosae_core.analysis.result_files import write_results
+from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.atlas.barcodes import Barcodes
+from cytosae_core.atlas.build import Steps, build_atlas
+from cytosae_core.atlas.build_plan import DatasetInput
+from cytosae_core.atlas.token_source import StoreTokens
+from cytosae_core.backbone.extract import extract
+from cytosae_core.backbone.plan import ExtractConfig
+from cytosae_core.backbone.store import TokenStore
+from cytosae_core.backbone.vit import best_device, load_backbone
+from cytosae_core.errors import ArtifactError
+from cytosae_core.pipeline.cells import Cells
+from cytosae_core.pipeline.place import Place
+from cytosae_core.pipeline.recipe import Recipe
+from cytosae_core.sae.checkpoint import read_checkpoint
+from cytosae_core.sae.config import SaeConfig
+from cytosae_core.sae.curves import CurvesPage
+from cytosae_core.sae.logs import MetricsTable
+from cytosae_core.sae.observe import Observer
+from cytosae_core.sae.tokens import split_store
+from cytosae_core.sae.train import train
+
+
+def make_tokens(recipe: Recipe, cells: Cells, place: Place, steps: Steps) -> None:
+    """The tokens of all cells, through the shipped backbone."""
+    backbone = load_backbone(recipe.backbone, device=best_device())
+    extract(backbone, cells.table, place.tokens, ExtractConfig(blocks=(recipe.block,)), progress=steps("tokens"))
+
+
+def make_sae(recipe: Recipe, place: Place, steps: Steps) -> None:
+    """A trained autoencoder with its metrics and curves; KeyboardInterrupt where Ctrl-C stopped it, all saved."""
+    store = TokenStore.open(place.tokens, recipe.block)
+    config = sae_config(recipe, store)
+    tokens, held_out = split_store(store, recipe.held_out_share, recipe.seed)
+    table = MetricsTable(place.sae)
+    watching: list[Observer] = [table, CurvesPage(table, "sae", simulated=store.simulated)]
+    progress = steps("autoencoder")
+    done = train(config, tokens, place.sae, held_out=held_out, observers=watching, progress=progress, device="auto")
+    if not done.is_finished:
+        raise KeyboardInterrupt
+
+
+def sae_config(recipe: Recipe, store: TokenStore) -> SaeConfig:
+    """A short run: small batches of shuffled tokens, evaluated once at the end."""
+    return SaeConfig(
+        d_in=store.d_model,
+        expansion=recipe.expansion,
+        l1_coefficient=recipe.l1_coefficient,
+        learning_rate=recipe.learning_rate,
+        warm_up_steps=recipe.warm_up_steps,
+        batch_images=recipe.batch_images,
+        batches="tokens",
+        n_images=recipe.images_to_see(store.n_images),
+        seed=recipe.seed,
+        checkpoint_every=recipe.checkpoint_every,
+        evaluate_every=recipe.max_trained_images,  # at the end alone
+    )
+
+
+def make_atlas(recipe: Recipe, cells: Cells, place: Place, steps: Steps) -> None:
+    """Statistics, references, maps, pictures, and barcodes where there are patients."""
+    store = TokenStore.open(place.tokens, recipe.block)
+    source = DatasetInput(StoreTokens(store), cells.root, cells.um_per_px, store.simulated)
+    build_atlas(read_checkpoint(place.sae), [source], place.atlas, device=best_device(), steps=steps)
+
+
+def make_patients(recipe: Recipe, n_folds: int, place: Place, steps: Steps) -> None:
+    """Patients told apart by their barcodes, beside the majority class, with a test against chance."""
+    atlas, barcodes = _barcodes(place.atlas)
+    mean = atlas.statistics(barcodes.dataset)["mean_activation"].to_numpy(dtype="float64", na_value=float("nan"))
+    config = ClassificationConfig(
+        n_folds=n_folds, n_seeds=recipe.n_seeds, first_seed=recipe.seed, thresholds=recipe.thresholds,
+        n_permutations=recipe.n_permutations,
+    )  # fmt: skip
+    tables = classify_patients(
+        barcodes, mean, config=config, progress=steps("patients"), test_progress=steps("permutations")
+    )
+    settings = {"recipe": recipe, "classification": config, "atlas_id": atlas.atlas_id, "sae_id": atlas.sae_id}
+    write_results(place.patients, tables, settings, simulated=atlas.simulated)
+
+
+def make_differential(recipe: Recipe, cells: Cells, groups: tuple[str, str], place: Place, steps: Steps) -> None:
+    """The latents that differ between two groups; of drawn cells, with the type that each of them stands for."""
+    atlas, barcodes = _barcodes(place.atlas)
+    table = compare_groups(
+        barcodes, *groups, seed=recipe.seed, n=recipe.n_differential, n_bootstrap=recipe.n_bootstrap, min_images=1,
+        progress=steps("bootstrap"),
+    )  # fmt: skip
+    if cells.drawn is not None:
+        weights = read_checkpoint(place.sae).weights
+        directions = latents(*(weights[name].numpy() for name in ("W_enc", "b_enc", "b_dec")))
+        store = TokenStore.open(place.tokens, recipe.block)
+        table = explain_by_cells(table, directions, store, cells.drawn, groups)
+    settings = {"recipe": recipe, "groups": groups, "atlas_id": atlas.atlas_id, "sae_id": atlas.sae_id}
+    write_results(place.differential, {"differential": table}, settings, simulated=atlas.simulated)
+
+
+def _barcodes(path: Path) -> tuple[LatentAtlas, Barcodes]:
+    atlas = LatentAtlas.open(path)
+    barcodes = atlas.barcodes()
+    if barcodes is None:
+        raise ArtifactError(f"{path} has no barcodes although its images have patients; delete it and start again")
+    return atlas, barcodes
