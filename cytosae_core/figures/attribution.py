@@ -39,6 +39,8 @@ class Explained:
     """Latent -> its map on this image, where it is known."""
     um_per_px: float | None = None
     """Micrometres per pixel of what is shown."""
+    simulated: bool = False
+    """Whether the image itself was drawn by a program."""
 
 
 def reference_image(atlas: LatentAtlas, image_id: str) -> Explained:
@@ -59,6 +61,7 @@ def reference_image(atlas: LatentAtlas, image_id: str) -> Explained:
         explain=lambda row, col, n: explain_patch(atlas, image_id, row, col, n),
         map=lambda latent: _own_map(atlas, latent, image_id),
         um_per_px=None if dataset is None else dataset.um_per_px,
+        simulated=dataset is not None and dataset.simulated,
     )
 
 
@@ -95,8 +98,8 @@ def attribution_sheets(
 
 def _patch_sheet(atlas: LatentAtlas, image: Explained, number: int, patch: Patch, found: PatchExplanation) -> CellSheet:
     rows = tuple(_latent_row(atlas, image, patch, row, found) for row in found.latents.to_dict("records"))
-    note = "" if rows else "no active latent that is no noise"
-    return CellSheet(f"Patch {number}", f"row {patch[0]}, column {patch[1]} {note}", rows, f"patch_{number}")
+    note = "" if rows else " · no active latent that is no noise"
+    return CellSheet(f"Patch {number}", f"row {patch[0]}, column {patch[1]}{note}", rows, f"patch_{number}")
 
 
 def _latent_row(

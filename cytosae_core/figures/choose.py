@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.noise import NoiseFilter
 from cytosae_core.errors import ConfigError
 from cytosae_core.figures.plane import HIGH_ACTIVATION
+from cytosae_core.figures.reading import noise_filter
 
 Order = Literal["varied", "purest", "mean_activation", "frequency", "score"]
 
@@ -46,7 +46,7 @@ def choose_latents(
 
 def deciding_dataset(atlas: LatentAtlas) -> str:
     """The data set on which noise is judged, and latents are chosen."""
-    return NoiseFilter().dataset_among([info.name for info in atlas.datasets])
+    return noise_filter(atlas).dataset_among([info.name for info in atlas.datasets])
 
 
 def _fitting(atlas: LatentAtlas, mean: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -54,7 +54,9 @@ def _fitting(atlas: LatentAtlas, mean: npt.NDArray[np.float64]) -> npt.NDArray[n
     if not pictures.any():
         raise ConfigError("no latent has pictures in this atlas; build it with --images")
     # NaN, where a latent never fires, is not above anything.
-    fitting = NoiseFilter().keep(mean) & (mean > 10**HIGH_ACTIVATION) & (pictures >= min(MIN_PICTURES, pictures.max()))
+    fitting = (
+        noise_filter(atlas).keep(mean) & (mean > 10**HIGH_ACTIVATION) & (pictures >= min(MIN_PICTURES, pictures.max()))
+    )
     if not fitting.any():
         raise ConfigError("no latent of interest has pictures in this atlas; name some with --latents")
     return np.flatnonzero(fitting)

@@ -117,8 +117,9 @@ class _Maker:
             chosen = config.image or attribution.image_to_explain(self.atlas, self._latents)
             image = attribution.reference_image(self.atlas, chosen)
         sheets = attribution.attribution_sheets(self.atlas, image, config.patches, n_patches=config.n_patches)
+        simulated = self.atlas.simulated or image.simulated
         self.folder.add_sheets(
-            "3_patches_explained", "What explains patches", sheets, simulated=self.atlas.simulated, maps_on=True
+            "3_patches_explained", "What explains patches", sheets, simulated=simulated, maps_on=True
         )
 
     def f1(self) -> None:

@@ -9,7 +9,9 @@ from cytosae_core.atlas.explain import Explainer
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
 from cytosae_core.figures.attribution import Explained
 from cytosae_core.figures.choose import strongest_patches
+from cytosae_core.figures.reading import noise_filter
 from cytosae_core.geometry import grid_of
+from cytosae_core.images.simulated import says_simulated
 from cytosae_core.images.transforms import read_rgb
 from cytosae_core.sae.checkpoint import read_checkpoint
 
@@ -19,7 +21,7 @@ def own_image(
 ) -> Explained:
     """The image in `path`, explained by the SAE; raises like `Explainer`, and ImageError for an unreadable file."""
     choice = BackboneChoice(backbone=backbone, weights=weights)
-    explainer = Explainer(atlas, read_checkpoint(sae), choose_backbone(choice), block)
+    explainer = Explainer(atlas, read_checkpoint(sae), choose_backbone(choice), block, noise_filter(atlas))
     found = explainer.open(path)
 
     def strongest(n: int) -> list[tuple[int, int]]:
@@ -32,4 +34,5 @@ def own_image(
         strongest=strongest,
         explain=found.patch,
         map=found.map,
+        simulated=says_simulated(path),
     )

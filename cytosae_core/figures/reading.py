@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from cytosae_core.analysis.result_files import SIMULATED
 from cytosae_core.atlas import tables
 from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.atlas.noise import NoiseFilter
 from cytosae_core.errors import ArtifactError
 
 
@@ -45,6 +46,14 @@ def images_with_patches(atlas: LatentAtlas) -> frozenset[str]:
         return frozenset()
     rows: pa.Table = tables.read_table(atlas.path / tables.PATCH_IMAGES_NAME, tables.PATCH_IMAGES)
     return frozenset(rows["image_id"].to_pylist())
+
+
+def noise_filter(atlas: LatentAtlas) -> NoiseFilter:
+    """Which latents the atlas itself left out of the patches as noise; the paper's rule where it does not say."""
+    known = atlas.manifest.config
+    if "noise_of" not in known or "max_noise" not in known:
+        return NoiseFilter()
+    return NoiseFilter(str(known["noise_of"]), float(known["max_noise"]))
 
 
 def has_patient_references(atlas: LatentAtlas) -> bool:

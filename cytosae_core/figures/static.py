@@ -9,6 +9,11 @@ REMEDY = "pip install kaleido, with Chromium or Chrome installed, for PNG and SV
 FORMATS = ("png", "svg")
 
 
+def has_kaleido() -> bool:
+    """Whether the renderer's Python side is installed; whether it finds a browser shows when it draws."""
+    return importlib.util.find_spec("kaleido") is not None
+
+
 class StaticPictures:
     """Writes pictures until the first failure, and remembers why there are no more."""
 
@@ -18,7 +23,7 @@ class StaticPictures:
         """Why no pictures were written; empty where they were."""
         if not wanted:
             self.problem = "static pictures were not asked for"
-        elif importlib.util.find_spec("kaleido") is None:
+        elif not has_kaleido():
             self.problem = f"no static pictures: kaleido is not installed ({REMEDY})"
 
     def write(self, figure: go.Figure, path: Path) -> list[Path]:
