@@ -26,9 +26,9 @@ def run(main: Callable[[Config], None], config: type[Config]) -> None:
         sys.exit("interrupted; nothing is left half-made, and the same command goes on where this one stopped")
 
 
-def bar(label: str) -> Progress:
-    """A progress bar with time left, as the callback that core functions take."""
-    line = tqdm(desc=label, unit="", dynamic_ncols=True)
+def bar(label: str, *, leave: bool = True) -> Progress:
+    """A progress bar with time left, as the callback that core functions take; it goes when done, unless `leave`."""
+    line = tqdm(desc=label, unit="", dynamic_ncols=True, leave=leave)
 
     def update(n_done: int, n_all: int) -> None:
         line.total = n_all

@@ -1,5 +1,6 @@
 """What start.py makes of cells: drawn ones, or a user's own; one line a stage, with what it took."""
 
+import functools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from cytosae_core.pipeline.recipe import DEMO, Recipe
 from cytosae_core.pipeline.stages import Report, refuse_small_disk, run_stages
 
 RUNS = ROOT / "artifacts" / "runs"
+fleeting_bar = functools.partial(bar, leave=False)
+"""A bar while a stage is at work; what stays is the line that `tell` prints."""
 
 
 def tell(report: Report) -> None:
@@ -31,7 +34,7 @@ def atlas_of_demo(recipe: Recipe = DEMO, runs: Path = RUNS) -> tuple[LatentAtlas
     cells = drawn_cells(place.drawn)
     if not place.atlas.exists():
         refuse_small_disk(runs, n_bytes_of(5 * recipe.n_patients * recipe.cells_per_patient))
-    run_stages(stages_of(recipe, cells, GROUPS, place), bar, tell)
+    run_stages(stages_of(recipe, cells, GROUPS, place), fleeting_bar, tell)
     _say_where(place)
     config = StudyConfig("Drawn cells: concepts and diseases", cells.dataset, groups=GROUPS)
     return LatentAtlas.open(place.atlas), config
@@ -51,7 +54,7 @@ def atlas_of_images(
     place = place_of(runs, recipe, cells)
     if not place.atlas.exists():
         refuse_small_disk(runs, n_bytes_of(cells.table.n_images))
-    run_stages(stages_of(recipe, cells, groups, place), bar, tell)
+    run_stages(stages_of(recipe, cells, groups, place), fleeting_bar, tell)
     _say_where(place)
     if groups is None and cells.table.frame["diagnosis"].notna().any():
         print("            no disease task: name the two groups to tell apart with --groups A B")

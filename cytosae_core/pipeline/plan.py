@@ -12,7 +12,8 @@ from cytosae_core.pipeline.place import Place
 from cytosae_core.pipeline.recipe import Recipe
 from cytosae_core.pipeline.stages import Stage, Steps
 
-MAX_FOLDS = 5
+MAX_FOLDS, MIN_PATIENTS = 5, 3
+"""With fewer than three patients in a group, one is left to learn from, and no threshold can be chosen on one."""
 N_TOKENS, D_MODEL = 257, 192
 """Tokens of an image, and their width, of the shipped backbone."""
 PICTURE_BYTES, SPARE_BYTES = 150_000, 300_000_000
@@ -21,24 +22,24 @@ PROBE, MAJORITY = "barcode probe, C by samples", "majority class"
 
 
 def stages_of(recipe: Recipe, cells: Cells, groups: tuple[str, str] | None, place: Place) -> list[Stage]:
-    """All stages for these cells: patients are classified where every group has two of them, and two groups compared
-    where `groups` names them."""
+    """All stages for these cells: patients are classified where every group has `MIN_PATIENTS`, and two groups
+    compared where `groups` names them."""
     stages = [_tokens(recipe, cells, place), _sae(recipe, place), _atlas(recipe, cells, place)]
     if cells.drawn is not None:
         stages.insert(0, _cells(recipe, cells, place))
-    n_folds = n_folds_of(cells) if cells.drawn is None else min(MAX_FOLDS, recipe.n_patients)
-    if n_folds >= 2:
-        stages.append(_patients(recipe, cells, n_folds, place))
+    n_smallest = smallest_group(cells) if cells.drawn is None else recipe.n_patients
+    if n_smallest >= MIN_PATIENTS:
+        stages.append(_patients(recipe, cells, min(MAX_FOLDS, n_smallest), place))
     if groups is not None:
         stages.append(_differential(recipe, cells, groups, place))
     return stages
 
 
-def n_folds_of(cells: Cells) -> int:
-    """Folds that the patients of every group can fill; 0 where there are no two groups."""
+def smallest_group(cells: Cells) -> int:
+    """Patients in the smallest group; 0 where there are no two groups."""
     patients = cells.table.frame[["patient", "diagnosis"]].dropna().drop_duplicates()
     sizes = patients["diagnosis"].value_counts()
-    return min(MAX_FOLDS, int(sizes.min())) if len(sizes) > 1 else 0
+    return int(sizes.min()) if len(sizes) > 1 else 0
 
 
 def n_bytes_of(n_images: int) -> int:

@@ -8,7 +8,7 @@ from PIL import Image
 from cytosae_core.errors import ConfigError, ImageTableError
 from cytosae_core.pipeline.cells import drawn_cells, groups_of, own_cells
 from cytosae_core.pipeline.place import Place
-from cytosae_core.pipeline.plan import n_folds_of, place_of, stages_of
+from cytosae_core.pipeline.plan import smallest_group, place_of, stages_of
 from cytosae_core.pipeline.recipe import Recipe
 
 FEW = Recipe(min_images=4)
@@ -28,7 +28,7 @@ def classes(folder: Path) -> Path:
 
 def patients(folder: Path, *groups: str) -> Path:
     return write(
-        folder, *(f"{group}/{group}{patient}/{cell}.png" for group in groups for patient in "ab" for cell in "12")
+        folder, *(f"{group}/{group}{patient}/{cell}.png" for group in groups for patient in "abc" for cell in "12")
     )
 
 
@@ -46,12 +46,19 @@ def test_class_folders_become_one_task_and_no_table_of_patients(tmp_path):
 
 def test_folders_of_patients_are_recognised_and_two_groups_compared(tmp_path):
     cells = own_cells("images", patients(tmp_path, "AML", "control"), None, FEW)
-    assert cells.describe() == "8 images of 4 patients in 2 groups"
+    assert cells.describe() == "12 images of 6 patients in 2 groups"
     groups = groups_of(cells, None)
     assert groups == ("AML", "control")
-    assert n_folds_of(cells) == 2
+    assert smallest_group(cells) == 3
     stages = names_of(stages_of(FEW, cells, groups, Place(tmp_path)))
     assert stages == ["tokens", "autoencoder", "atlas", "patients", "groups"]
+
+
+def test_groups_of_two_patients_are_compared_and_not_classified(tmp_path):
+    names = [f"{group}/{group}{patient}/1.png" for group in "AB" for patient in "ab"]
+    cells = own_cells("images", write(tmp_path, *names), None, FEW)
+    stages = names_of(stages_of(FEW, cells, groups_of(cells, None), Place(tmp_path)))
+    assert stages == ["tokens", "autoencoder", "atlas", "groups"]
 
 
 def test_of_more_groups_the_papers_are_taken_or_those_that_are_asked_for(tmp_path):
