@@ -13,7 +13,7 @@ from app.components.browser_code import script, style
 _desk = st.components.v2.component(
     "judging_desk",
     css=style("desk.css"),
-    js=script("viewer.js", "pictures.js", "form.js", "saver.js", "keys.js", "desk.js"),
+    js=script("viewer.js", "pictures.js", "form.js", "outbox.js", "saver.js", "keys.js", "desk.js"),
 )
 
 

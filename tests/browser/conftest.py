@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import ACCESS_CODES, Site, copied_site, prepared
-from tests.browser.rater import Rater
+from tests.browser.rater import PATIENCE_MS, Rater
 from tests.browser.server import Server
 
 __all__ = ["prepared"]
@@ -19,6 +19,7 @@ def chromium():
     if executable is None:
         pytest.skip("needs Chromium; on Debian: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (tests/requirements.txt)")
+    playwright.expect.set_options(timeout=PATIENCE_MS)  # nothing but a busy machine is waited for longer than 5 s
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=executable, args=quiet)

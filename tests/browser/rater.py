@@ -1,10 +1,10 @@
 """A rater at a browser: looks at the page and presses keys, nothing else."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from tests.app.conftest import ACCESS_CODES
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 
 class Rater:
@@ -46,10 +46,14 @@ class Rater:
     def status(self) -> str:
         return self.page.locator(".desk .status").inner_text()
 
-    def wait_for_item(self, after: str | None = None) -> None:
-        """Until an item is fully painted: another one than that of the nonce `after`."""
-        other = f":not([data-painted='{after}'])" if after else ""
-        self.page.locator(f".desk[data-painted]{other}").wait_for()
+    def wait_for_item(self, after: str | None = None, *, other_than: str | None = None) -> None:
+        """Until an item is fully painted: not the showing of nonce `after`, and not item `other_than`."""
+        shown_before = f":not([data-painted='{after}'])" if after else ""
+        known = f":not([data-item='{other_than}'])" if other_than else ""
+        try:
+            self.page.locator(f".desk[data-painted]{shown_before}{known}").wait_for()
+        except TimeoutError as error:
+            raise AssertionError(f"no other item; the desk shows {self.item!r} and says {self.status!r}") from error
         self.page.wait_for_timeout(420)  # the guard against answers meant for the item before
 
     def press(self, *keys: str) -> None:
@@ -68,7 +72,10 @@ class Rater:
         before = self.nonce
         self.page.keyboard.press("Control+s")
         done = self.page.get_by_text("All done. Thank you.")
-        self.page.locator(f".desk[data-painted]:not([data-painted='{before}'])").or_(done).wait_for()
+        try:
+            self.page.locator(f".desk[data-painted]:not([data-painted='{before}'])").or_(done).wait_for()
+        except TimeoutError as error:
+            raise AssertionError(f"not saved; the desk shows {self.item!r} and says {self.status!r}") from error
         self.page.wait_for_timeout(420)
 
     def save_answers(self, *keys: str) -> None:

@@ -76,12 +76,21 @@ class Desk {
   }
 
   async load(item) {
+    clearTimeout(this.loadTimer);
     const query = new URLSearchParams({ study: this.data.study_id, task: this.data.task_id, ...item });
     try {
-      await this.show(await call(`api/turn?${query}`));
+      const turn = await call(`api/turn?${query}`);
+      if (!this.isClosed) await this.show(turn);
     } catch (error) {
-      this.report("", "failed", error);
+      if (!this.isClosed) this.loadFailed(item, error);
     }
+  }
+
+  // An empty desk tries again by itself; where an item is on the screen, that would take it away unasked.
+  loadFailed(item, error) {
+    const isTriedAgain = !this.turn && isPassing(error);
+    if (isTriedAgain) this.loadTimer = setTimeout(() => this.load(item), RETRY_MS);
+    this.report("", "failed", error, isTriedAgain);
   }
 
   async show(turn) {
@@ -96,7 +105,8 @@ class Desk {
     this.unlock();
     const ready = this.pictures.show(turn);
     this.drawTools();
-    if (left) this.saver.changed(left);
+    if (this.saver.asked) this.deliver();
+    else if (left) this.saver.keep(left);
     await ready;
     requestAnimationFrame(() => requestAnimationFrame(() => this.painted(turn)));
     return undefined;
@@ -181,14 +191,15 @@ class Desk {
       this.form.point(missing);
       return this.say(`Please answer: ${missing.text}`, "wanted");
     }
-    return this.send();
+    this.saver.ask(this.data.task_id, this.form.collected());
+    return this.deliver();
   }
 
-  async send() {
+  async deliver() {
     const { turn } = this;
     this.lock();
-    const saved = await this.saver.save(this.data.task_id, this.form.collected(), () => this.sendAgain(turn));
-    if (this.turn !== turn) return;
+    const saved = await this.saver.deliver(() => this.deliverAgain(turn));
+    if (this.turn !== turn || this.isClosed) return;
     if (!saved) this.unlock();
     else if (this.data.item) this.emit("revised", Date.now());
     else {
@@ -197,8 +208,8 @@ class Desk {
     }
   }
 
-  sendAgain(turn) {
-    if (this.turn === turn && !this.isSaving) this.send();
+  deliverAgain(turn) {
+    if (this.turn === turn && !this.isSaving) this.deliver();
   }
 
   // Between Save and its answer nothing can be typed that would be lost.
@@ -249,14 +260,14 @@ class Desk {
     this.statusNode.replaceChildren(text);
   }
 
-  report(text, kind, error) {
+  report(text, kind, error, isTriedAgain = isPassing(error)) {
     if (!error) {
       if (!this.isSaving) this.say(text, kind);
       return;
     }
     if (!(error instanceof ServerError)) throw error;
-    const passes = isPassing(error) ? " Keep this page open; trying again …" : "";
-    this.say(`${text}${error.message}${passes}`, kind);
+    const next = isTriedAgain ? " Keep this page open; trying again …" : "";
+    this.say(`${text}${error.message}${next}`, kind);
     if (error.status === 401) {
       this.say("You were signed out. Your answers are kept in this tab; sign in again to go on.", kind);
       this.statusNode.append(this.tool("Sign in", "", () => window.location.reload()));
@@ -297,6 +308,8 @@ class Desk {
   }
 
   close() {
+    this.isClosed = true;
+    clearTimeout(this.loadTimer);
     this.saver.close();
     this.keys.close();
     document.removeEventListener("visibilitychange", this.onHide);
