@@ -35,7 +35,7 @@ def main(config: Config) -> None:
         steps = bar if team.is_lead else no_steps
         device = best_device(team.local_rank) if config.device == "auto" else config.device
         datasets = dataset_inputs(config, lambda: choose_backbone(config, team, steps("download (bytes)")))
-        checkpoint = read_checkpoint(config.sae)
+        checkpoint = read_checkpoint(config.sae).latents_first()
         manifest = build_atlas(checkpoint, datasets, config.out, config, device=device, team=team, steps=steps)
     if team.is_lead:
         print(describe(config.out, manifest))

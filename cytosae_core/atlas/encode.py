@@ -36,7 +36,9 @@ class SparseEncoder:
         self, weights: Weights, definitions: Definitions, device: str = "cpu", *,
         latents_at_once: int | None = None, screened: bool | None = None,
     ) -> None:  # fmt: skip
-        """Take W_enc (d_in, d_sae), b_enc, W_dec, b_dec; the encoder is copied once, a latent a row.
+        """Take W_enc (d_in, d_sae), b_enc, W_dec, b_dec.
+
+        The encoder is kept a latent a row: a copy, unless it lies so already (`Checkpoint.latents_first`).
 
         `screened`: look for latents that may be active in 8 bits first (None: where that is faster). It changes no bit
         of any result.

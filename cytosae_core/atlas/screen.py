@@ -11,7 +11,8 @@ lost. All others, some 5 to 10 % in an SAE that was trained, are computed in flo
 import torch
 from torch import Tensor
 
-LATENTS_AT_ONCE = 4096
+LATENTS_AT_ONCE = 2048
+_COPIED_AT_ONCE = 512
 _LEVELS = 127
 _SLACK = 2e-4
 """Share of |x| |w| that float32 sums over a few thousand dimensions can be wrong by, with room to spare."""
@@ -27,13 +28,13 @@ class Int8Screen:
 
     def __init__(self, rows: Tensor, bias: Tensor, decoder: Tensor) -> None:
         """Take W_enc transposed (d_sae, d_in), b_enc, and W_dec (d_sae, d_in), which tells the spread of tokens."""
-        spread = decoder.square().mean(dim=0).sqrt()
+        spread = torch.linalg.vector_norm(decoder, dim=0) / len(decoder) ** 0.5  # no copy of the decoder
         self._spread = torch.where(spread > 0, spread / spread.max().clamp_min(1e-30), 1.0).clamp_min(1e-3)  # (d_in,)
         self._values = torch.empty(rows.shape, dtype=torch.int8)
         self._step, self._norm, self._error = (torch.empty(len(rows)) for _ in range(3))
         self._bias = bias + bias.abs() * 1e-6
-        for start in range(0, len(rows), LATENTS_AT_ONCE):  # never a second copy of the encoder in floats
-            part = slice(start, start + LATENTS_AT_ONCE)
+        for start in range(0, len(rows), _COPIED_AT_ONCE):  # never a second copy of the encoder in floats
+            part = slice(start, start + _COPIED_AT_ONCE)
             scaled = rows[part] * self._spread
             step = (scaled.abs().amax(dim=1) / _LEVELS).clamp_min(1e-30)
             self._values[part] = (scaled / step[:, None]).round_()

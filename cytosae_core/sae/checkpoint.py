@@ -9,7 +9,7 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 - only the name of the error that torch raises; nothing is unpickled
 from typing import Any
@@ -66,6 +66,18 @@ class Checkpoint:
     def sae_id(self) -> str:
         """`sae-<16 hex digits>`: the same weights have the same id, whatever file they lie in."""
         return f"sae-{weights_digest(self.weights)[:16]}"
+
+    def latents_first(self) -> "Checkpoint":
+        """The same weights, laid out as `latents_first` does."""
+        return replace(self, weights=latents_first(self.weights))
+
+
+def latents_first(weights: Weights) -> Weights:
+    """The same weights, with `W_enc` (d_in, d_sae) laid out a latent a row.
+
+    What picks single latents, such as the encoder of an atlas, then reads it where it lies and keeps no copy.
+    """
+    return {**weights, "W_enc": weights["W_enc"].T.contiguous().T}
 
 
 def weights_digest(weights: Weights) -> str:

@@ -13,6 +13,7 @@ from cytosae_core.atlas.encode import SparseEncoder
 from cytosae_core.atlas.references import TopImages, label_entropy
 from cytosae_core.atlas.statistics import LatentStatistics
 from cytosae_core.errors import ArtifactError, ConfigError
+from cytosae_core.sae.checkpoint import latents_first
 from tests.atlas import dense_twin
 
 D_IN, N_TOKENS = 4, 5
@@ -218,3 +219,18 @@ def test_the_screen_leaves_out_most_latents_that_are_never_active():
     tokens = rng.standard_normal((20, 64)).astype(np.float32)
     n_active = len(encoder.images(tokens[None]).latent)
     assert 20 < n_active <= encoder.n_candidates(tokens) < n_active + 15
+
+
+def test_an_encoder_that_lies_latents_first_is_read_where_it_lies():
+    weights = {
+        "W_enc": torch.randn(8, 70),
+        "b_enc": torch.zeros(70),
+        "W_dec": torch.randn(70, 8),
+        "b_dec": torch.zeros(8),
+    }
+    laid = latents_first(weights)
+    torch.testing.assert_close(laid["W_enc"], weights["W_enc"], rtol=0, atol=0)
+    tokens = np.random.default_rng(0).standard_normal((2, 5, 8)).astype(np.float32)
+    ours, plain = SparseEncoder(laid, Definitions()), SparseEncoder(weights, Definitions())
+    assert ours._rows.data_ptr() == laid["W_enc"].data_ptr()
+    np.testing.assert_array_equal(ours.images(tokens).activation, plain.images(tokens).activation)
