@@ -36,7 +36,7 @@ class SheetLine(NamedTuple):
     """What the bar measures."""
 
 
-def heat(values: npt.NDArray[np.floating], scale: float, opacity: float = 0.6) -> npt.NDArray[np.uint8]:
+def heat(values: npt.NDArray[np.floating], scale: float, opacity: float = 0.5) -> npt.NDArray[np.uint8]:
     """A map as RGBA (grid, grid, 4): yellow to red, more opaque with activation; `scale` is the full colour.
 
     Nothing is drawn where nothing is active, or where `scale` is 0.
@@ -48,7 +48,7 @@ def heat(values: npt.NDArray[np.floating], scale: float, opacity: float = 0.6) -
     return pixels
 
 
-def overlay(image: Rgb, values: npt.NDArray[np.floating], scale: float, opacity: float = 0.6) -> Rgb:
+def overlay(image: Rgb, values: npt.NDArray[np.floating], scale: float, opacity: float = 0.5) -> Rgb:
     """The image with the map laid over it, smoothly; the same size."""
     height, width = image.shape[:2]
     layer = Image.fromarray(heat(values, scale, opacity)).resize((width, height), Image.Resampling.BILINEAR)

@@ -91,7 +91,7 @@ def _points(name: str, points: pd.DataFrame, axes: Axes, colour: str, *, is_mark
         marker={"color": colour, "size": 9 if is_marked else 5, "opacity": 0.9 if is_marked else 0.6},
         hovertemplate=(
             f"<b>latent %{{customdata[0]:d}}</b>{rank}<br>{escape(axes.group_a)} %{{customdata[1]:.4g}}<br>"
-            f"{escape(axes.group_b)} %{{customdata[2]:.4g}}<br>active on %{{customdata[3]:.3%}} of images<br>"
+            f"{escape(axes.group_b)} %{{customdata[2]:.4g}}<br>active on %{{customdata[3]:.2%}} of images<br>"
             "top label: %{text}<extra></extra>"
         ),
     )  # fmt: skip

@@ -87,13 +87,16 @@ class _Maker:
         self.folder.add_figure(f"2A_latent_plane_{dataset}", figure)
 
     def thresholds(self) -> None:
-        means = {}
-        for place, (atlas, path) in enumerate(zip(self.atlases, self._paths, strict=True), start=1):
-            own = f"{path.resolve().name} ({place}): " if len(self.atlases) > 1 else ""
+        """A colour a data set, a dash an atlas."""
+        means, looks, colours = {}, {}, list[str]()
+        for place, (atlas, path) in enumerate(zip(self.atlases, self._paths, strict=True)):
+            own = f"{path.resolve().name} ({place + 1}): " if len(self.atlases) > 1 else ""
             for info in atlas.datasets:
+                colours += [info.name] if info.name not in colours else []
                 means[f"{own}{info.name}"] = atlas.statistics(info.name)["mean_activation"].to_numpy(float)
+                looks[f"{own}{info.name}"] = (colours.index(info.name), place)
         figure = thresholds.threshold_figure(
-            thresholds.threshold_counts(means), "Concepts by threshold", simulated=self.folder.simulated
+            thresholds.threshold_counts(means), "Concepts by threshold", simulated=self.folder.simulated, looks=looks
         )
         self.folder.add_figure("2A_concepts_by_threshold", figure)
 
@@ -138,7 +141,8 @@ class _Maker:
         unit = diseases.UNITS[config.ranking]
         axes = diseases.Axes(a, b, unit if self._barcodes.tokens == "patches" else unit.replace("patches", "tokens"))
         dataset = self._barcodes.dataset
-        known = self.atlas.statistics(dataset)[["frequency"]].assign(label=self._labels[dataset])
+        labels = self._labels[self._class_dataset]
+        known = self.atlas.statistics(dataset)[["frequency"]].assign(label=labels + f" ({self._class_dataset})")
         figure = diseases.disease_plane(means, self._marked, known, axes, simulated=self.atlas.simulated)
         self.folder.add_figure("5A_diseases", figure)
 
@@ -165,6 +169,11 @@ class _Maker:
     @cached_property
     def _labels(self) -> "dict[str, pd.Series[str]]":
         return reading.top_labels(self.atlas)
+
+    @property
+    def _class_dataset(self) -> str:
+        """A data set whose labels are classes of cells, which say more than names of patients; else the patients'."""
+        return next((info.name for info in self.atlas.datasets if info.label_kind == "class"), self._barcodes.dataset)
 
     @cached_property
     def _latents(self) -> list[int]:

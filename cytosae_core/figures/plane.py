@@ -74,7 +74,7 @@ def _points(
         customdata=known.astype(np.float32), showlegend=False,
         marker={"size": 4.5 if len(latents) > 5000 else 7, "opacity": 0.75, **colour},
         hovertemplate=(
-            "<b>latent %{customdata[0]:d}</b><br>active on %{customdata[1]:.3%} of images<br>"
+            "<b>latent %{customdata[0]:d}</b><br>active on %{customdata[1]:.4~p} of images<br>"
             "mean activation %{customdata[2]:.3g}<br>entropy %{customdata[3]:.2f} nats<br>"
             f"top {'patient' if kind == 'patient' else 'label'}: %{{text}}<extra></extra>"
         ),

@@ -38,14 +38,20 @@ def _count_at(rows: pd.DataFrame, threshold: float) -> str:
     return f": {int(found.iloc[0]):,}" if len(found) else ""
 
 
-def threshold_figure(counts: pd.DataFrame, title: str, *, simulated: bool) -> go.Figure:
-    """One line a name of `threshold_counts`; raises AnalysisError where no latent is above any threshold."""
+def threshold_figure(
+    counts: pd.DataFrame, title: str, *, simulated: bool, looks: Mapping[str, tuple[int, int]] | None = None
+) -> go.Figure:
+    """One line a name of `threshold_counts`; raises AnalysisError where no latent is above any threshold.
+
+    `looks` name -> number of its colour and of its dash; colours in turn without.
+    """
     if counts.empty or not counts["n_latents"].any():
         raise AnalysisError(f"{title}: no latent is above any threshold, so there is nothing to count")
     figure = go.Figure()
     for place, (name, rows) in enumerate(counts.groupby("name", sort=False)):
         n_high = _count_at(rows, HIGH_ACTIVATION)
-        colour, dash = PALETTE[place % len(PALETTE)], DASHES[place // len(PALETTE) % len(DASHES)]
+        of_colour, of_dash = (looks or {}).get(str(name), (place, place // len(PALETTE)))
+        colour, dash = PALETTE[of_colour % len(PALETTE)], DASHES[of_dash % len(DASHES)]
         figure.add_trace(
             go.Scatter(
                 x=rows["threshold"].to_numpy(), y=rows["n_latents"].to_numpy(), mode="lines",

@@ -120,7 +120,9 @@ def draw_curves(table: pd.DataFrame, title: str, *, simulated: bool) -> go.Figur
 
 def page_of(figure: go.Figure) -> bytes:
     """The figure as one HTML file that carries its own drawing code."""
-    return str(figure.to_html(include_plotlyjs=True, full_html=True)).encode()
+    # Plotly's own choice is a button that uploads the figure to a service of its maker.
+    config = {"showSendToCloud": False, "plotlyServerURL": ""}
+    return str(figure.to_html(include_plotlyjs=True, full_html=True, config=config)).encode()
 
 
 def write_picture(figure: go.Figure, path: Path) -> None:

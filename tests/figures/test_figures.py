@@ -101,6 +101,9 @@ def test_each_name_is_a_line_with_its_count_at_the_papers_threshold():
     figure = threshold_figure(counts, "t", simulated=False)
     assert [trace.name.rpartition(": ")[2] for trace in figure.data] == ["1", "2"]
     assert "<img" not in figure.data[1].name
+    looks = threshold_figure(counts, "t", simulated=False, looks={"a": (1, 0), EVIL: (1, 1)}).data
+    assert looks[0].line.color == looks[1].line.color
+    assert looks[0].line.dash != looks[1].line.dash
     with pytest.raises(AnalysisError, match="no latent is above any threshold"):
         threshold_figure(threshold_counts({"a": np.array([np.nan])}), "t", simulated=False)
 

@@ -84,6 +84,7 @@ def test_every_page_says_what_it_is_and_needs_no_network(made):
         assert "SIMULATED" in re.search(r"<title>(.*?)</title>", text).group(1)
         assert "Research use only. Not for diagnosis." in text
         assert not NETWORK.search(text), page.name
+        assert ("Plotly.newPlot" in text) == ('"showSendToCloud": false' in text), page.name
         for target in re.findall(r'(?:src|href)="([^"#]+)"', text):
             assert target.startswith("data:") or (out / target).is_file(), target
 
