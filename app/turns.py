@@ -93,12 +93,18 @@ def _groups(opened: OpenStudy, item: Item) -> list[Payload]:
     scale = _map_scale(opened, item)
     return [
         {
-            "title": TITLES.get(name, name),
+            "title": _title(opened, name),
             "um_per_px": opened.study.um_per_px.get(name),
             "frames": [_frame(opened, picture, scale) for picture in item.pictures if picture.dataset == name],
         }
         for name in names
     ]
+
+
+def _title(opened: OpenStudy, dataset: str) -> str:
+    """The data set's name as people know it; drawn cells only have the look of it."""
+    is_drawn = any(info.simulated for info in opened.atlas.datasets if info.name == dataset)
+    return f"SIMULATED, in the look of {TITLES.get(dataset, dataset)}" if is_drawn else TITLES.get(dataset, dataset)
 
 
 def _map_scale(opened: OpenStudy, item: Item) -> float:

@@ -7,8 +7,12 @@ from cytosae_core.annotation.protocol import RESEARCH_USE_ONLY
 SIMULATED = "SIMULATED: cells and patients were drawn by a program."
 
 
-def show(*, simulated: bool) -> None:
-    """Research use only; and SIMULATED where no real cell is involved."""
-    if simulated:
+def show_simulated(is_simulated: bool) -> None:
+    """SIMULATED where no real cell is involved; below the title, where it cannot be overlooked."""
+    if is_simulated:
         st.warning(SIMULATED)
+
+
+def show_research_use() -> None:
+    """Research use only; at the end of a screen."""
     st.caption(RESEARCH_USE_ONLY)

@@ -16,12 +16,13 @@ N_THUMBNAILS = 4
 def show(context: Context) -> None:
     """All judgements, newest first; the button opens one for revision. Earlier versions are kept."""
     st.title("My answers")
+    notices.show_simulated(context.opened.study.simulated)
     judged = repository().my_judgements(context.session.rater_id, context.study_id)
     if not judged:
         st.write("Nothing was saved yet.")
     newest_first = sorted(judged, key=lambda one: one.submitted_at, reverse=True)
     chosen = answer_list.show([_card(context, one) for one in newest_first])
-    notices.show(simulated=context.opened.study.simulated)
+    notices.show_research_use()
     if chosen:
         state.revise(chosen)
         st.switch_page(context.pages[f"task-{chosen['task']}"])

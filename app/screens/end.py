@@ -12,10 +12,11 @@ def show(context: Context, task_id: str) -> None:
     study = context.opened.study
     progress = repository().progress(context.session.rater_id, study.study_id)
     st.title("All done. Thank you.")
+    notices.show_simulated(study.simulated)
     st.write(f"All {progress[task_id].n_items} screens of “{study.task(task_id).title}” are judged and saved.")
     for other in study.tasks:
         left = progress[other.task_id].n_items - progress[other.task_id].n_done
         if left:
             st.page_link(context.pages[f"task-{other.task_id}"], label=f"Go on with “{other.title}” ({left} left)")
     st.page_link(context.pages["answers"], label="Look through my answers, and revise them")
-    notices.show(simulated=study.simulated)
+    notices.show_research_use()

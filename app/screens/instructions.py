@@ -14,6 +14,7 @@ def show(context: Context) -> None:
     study = context.opened.study
     progress = repository().progress(context.session.rater_id, study.study_id)
     st.title(study.title)
+    notices.show_simulated(study.simulated)
     for column, task in zip(st.columns(max(2, len(study.tasks)), gap="large"), study.tasks, strict=False):
         with column:
             _task(context, task, progress[task.task_id])
@@ -21,7 +22,7 @@ def show(context: Context) -> None:
         "Keys are written on the buttons; **Ctrl S** saves and goes on; **?** lists all keys. What you "
         "type is kept as you type it: you can close the page at any time and come back later."
     )
-    notices.show(simulated=study.simulated)
+    notices.show_research_use()
 
 
 def _task(context: Context, task: Task, done: Progress) -> None:

@@ -11,6 +11,7 @@ def show(context: Context) -> None:
     """One bar a task, with what was saved last."""
     study = context.opened.study
     st.title("My progress")
+    notices.show_simulated(study.simulated)
     for task in study.tasks:
         done = repository().progress(context.session.rater_id, study.study_id)[task.task_id]
         st.subheader(task.title)
@@ -18,7 +19,7 @@ def show(context: Context) -> None:
         if done.n_done < done.n_items:
             st.page_link(context.pages[f"task-{task.task_id}"], label="Go on")
     _last_saved(context)
-    notices.show(simulated=study.simulated)
+    notices.show_research_use()
 
 
 def _last_saved(context: Context) -> None:

@@ -23,4 +23,4 @@ def _show() -> None:
     st.write("Blood cells, sparse autoencoders, and what cytomorphologists make of them.")
     st.write("Sign in with the two codes that your study coordinator gave you.")
     sign_in_form.show()
-    notices.show(simulated=False)
+    notices.show_research_use()
