@@ -84,6 +84,22 @@ def test_a_lost_reply_and_other_answers_are_never_called_saved(site, seat):
     assert judgements(site, rater)["answers"].tolist() == [{"meaningful": "no", "confidence": "3"}]
 
 
+def test_a_reply_that_was_cut_off_is_not_called_saved_and_is_asked_for_again(site, seat):
+    rater = seat()
+    rater.sign_in()
+    rater.open_task()
+
+    def store_and_cut(route):
+        route.fulfill(response=route.fetch(), body='{"saved_at": "2026-11-2')
+
+    rater.page.route("**/api/judgement", store_and_cut, times=1)
+    item = rater.item
+    rater.press("n", "3", "Control+s")
+    expect(rater.page.locator(".desk .status")).to_contain_text("Not saved: The answer of the server was cut off.")
+    rater.wait_for_item(other_than=item)
+    assert judgements(site, rater)["item_id"].tolist() == [item]
+
+
 def test_a_draft_that_fails_beside_a_save_does_not_end_its_retry(site, seat):
     rater = seat()
     rater.sign_in()

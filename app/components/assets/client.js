@@ -21,8 +21,10 @@ async function call(path, body) {
   } catch {
     throw new ServerError("The server cannot be reached.", 0);
   }
-  const answer = await response.json().catch(() => ({ error: `The server answered with status ${response.status}.` }));
-  if (!response.ok) throw new ServerError(answer.error, response.status);
+  const answer = await response.json().catch(() => null);
+  if (!response.ok) throw new ServerError(answer?.error ?? `The server answered with status ${response.status}.`, response.status);
+  // The status arrives before the answer: a server that ends in between has acknowledged nothing.
+  if (answer === null) throw new ServerError("The answer of the server was cut off.", 0);
   return answer;
 }
 
