@@ -1,5 +1,6 @@
 """The house keeps its shape: who may import whom, what may lie at the top, how long a file may be."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,9 @@ def modules_of(package: str) -> list[str]:
     return sorted(name.removesuffix("/__init__").replace("/", ".") for name in names if "migrations" not in name)
 
 
-def loaded_by(modules: list[str]) -> set[str]:
-    """Top-level packages in `sys.modules` of a fresh process that imports these modules."""
+@functools.cache
+def loaded_by(*modules: str) -> set[str]:
+    """Packages and modules in `sys.modules` of a fresh process that imports these modules."""
     code = (
         f"import importlib, sys\nfor name in {modules!r}: importlib.import_module(name)\nprint('\\n'.join(sys.modules))"
     )
@@ -47,35 +49,35 @@ TORCH_FREE = ["annotation", "analysis", "images"]
 
 
 def test_the_core_knows_neither_streamlit_nor_the_app():
-    loaded = loaded_by(modules_of("cytosae_core"))
+    loaded = loaded_by(*modules_of("cytosae_core"))
     assert not loaded & {"streamlit", "app"}
 
 
 @pytest.mark.parametrize("package", TORCH_FREE)
 def test_these_packages_load_without_torch(package):
-    loaded = loaded_by(modules_of(f"cytosae_core/{package}"))
+    loaded = loaded_by(*modules_of(f"cytosae_core/{package}"))
     assert not loaded & {"torch", "timm", "torchvision"}
 
 
 def test_annotation_knows_neither_sae_nor_backbone():
-    loaded = loaded_by(modules_of("cytosae_core/annotation"))
+    loaded = loaded_by(*modules_of("cytosae_core/annotation"))
     assert not loaded & {"cytosae_core.sae", "cytosae_core.backbone"}
 
 
 def test_analysis_knows_neither_annotation_nor_its_database():
-    loaded = loaded_by(modules_of("cytosae_core/analysis"))
+    loaded = loaded_by(*modules_of("cytosae_core/analysis"))
     assert "cytosae_core.analysis.sampling" in loaded
     assert not {name for name in loaded if name.startswith(("cytosae_core.annotation", "sqlalchemy"))}
 
 
 def test_sae_and_backbone_do_not_know_annotation():
-    loaded = loaded_by(modules_of("cytosae_core/sae") + modules_of("cytosae_core/backbone"))
+    loaded = loaded_by(*modules_of("cytosae_core/sae"), *modules_of("cytosae_core/backbone"))
     assert "cytosae_core.annotation" not in loaded
     assert not loaded & {"sqlalchemy"}
 
 
 def test_the_app_starts_without_torch():
-    loaded = loaded_by([name for name in modules_of("app") if name != "app.main"])
+    loaded = loaded_by(*[name for name in modules_of("app") if name != "app.main"])
     assert "app.api" in loaded
     assert not loaded & {"torch", "timm", "torchvision"}
 
