@@ -1,49 +1,188 @@
-"""What the README says exists, and what exists is in the README."""
+"""What the README says exists, what exists is in the README, and what it tells people to type runs."""
 
-import json
+import importlib
+import os
 import re
+import runpy
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.atlas.tiny import make_tiny_atlas
+from tests.pipeline.shared import tiny_demo
+from tests.pipeline.tiny_demo import TINY
+
+__all__ = ["tiny_demo"]
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_every_script_of_the_readme_exists():
-    named = set(re.findall(r"scripts/(\w+\.(?:py|sh))", README))
-    assert {"start.sh", "test.sh"} <= named
-    assert [name for name in named if not (ROOT / "scripts" / name).is_file()] == []
-
-
-def test_every_file_that_the_readme_links_to_exists():
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert [link for link in links if not (ROOT / link).is_file()] == []
-
-
-COMMANDS = re.findall(r"^(?:python|bash) scripts/(\w+)\.(?:py|sh)(.*?)(?:\s{2,}#.*)?$", README, flags=re.MULTILINE)
+BLOCKS = re.findall(r"^```bash\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+ON_A_GPU = "# on a GPU server\n"
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("[!_]*.py"))
 
 
+def commands(blocks) -> list[list[str]]:
+    """The commands of these blocks as words, without what stands behind #."""
+    lines = "\n".join(blocks).splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def script_of(words: list[str]) -> str | None:
+    """Name of the script that a command runs."""
+    named = [Path(word).stem for word in words if word.startswith("scripts/")]
+    return named[0] if named else None
+
+
+COMMANDS = [(script_of(words), words) for words in commands(BLOCKS) if script_of(words)]
+
+
+def test_every_script_of_the_readme_exists_and_every_script_for_users_is_in_it():
+    named = set(re.findall(r"(?:scripts/|`)(\w+)\.(?:py|sh)", README))
+    assert {"start", "test"} <= named
+    files = {path.stem for path in (ROOT / "scripts").iterdir()}
+    assert [name for name in set(re.findall(r"scripts/(\w+)\.", README)) if name not in files] == []
+    measuring = {name for name in SCRIPTS if name.startswith("bench_")}  # BENCHMARKS.md names those
+    assert set(SCRIPTS) - measuring - named == set()
+
+
+def test_every_file_that_the_readme_links_to_exists_and_every_picture_is_shown():
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+    pictures = {path.relative_to(ROOT).as_posix() for path in (ROOT / ".readme").iterdir()}
+    assert pictures <= set(links)
+
+
 @pytest.mark.slow
-def test_every_script_says_what_it_does_and_knows_the_options_that_the_readme_gives_it(tmp_path):
-    done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "help_texts.py", *SCRIPTS],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_says_what_it_does_and_knows_the_options_that_the_readme_gives_it(script):
+    command = [sys.executable, ROOT / "scripts" / f"{script}.py", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert list(told) == SCRIPTS
-    assert {name: text for name, (status, text) in told.items() if status or "usage:" not in text.lower()} == {}
-    options = {(name, option) for name, rest in COMMANDS for option in re.findall(r"--[a-z][a-z-]*", rest)}
-    assert {(name, option) for name, option in options if name in told and option not in told[name][1]} == set()
+    assert "usage:" in done.stdout.lower()
+    given = {word for name, words in COMMANDS if name == script for word in words if re.match(r"--[a-z]", word)}
+    given -= {
+        word for _, words in COMMANDS if words[0] == "torchrun" for word in words if "proc" in word or "alone" in word
+    }
+    assert [option for option in given if option not in done.stdout] == []
 
 
 def test_the_commands_of_the_readme_were_found():
-    assert {"start", "import_release", "create_study", "export_study", "add_rater"} <= {name for name, _ in COMMANDS}
+    names = {name for name, _ in COMMANDS}
+    assert {"start", "doctor", "import_release", "create_study", "export_study", "add_rater", "build_atlas"} <= names
 
 
 def test_the_readme_says_research_use_only():
     assert "Research use only" in README
+
+
+def test_figures_of_the_gpu_way_are_marked_as_measured_or_computed():
+    table = README.partition("| step | disk |")[2].partition("\n\n")[0]
+    cells = [cell for row in table.splitlines()[2:] for cell in row.split("|")[2:-1] if re.search(r"\d", cell)]
+    assert len(cells) > 5
+    assert [cell for cell in cells if "measured" not in cell and "computed" not in cell] == []
+    assert "No GPU was" in README
+
+
+NO_GPU = [block for block in BLOCKS if not block.startswith(ON_A_GPU)]
+NOT_HERE = {"test": "is what runs these tests"}
+SHORTER = {
+    "classify_patients": "--n-folds 3 --n-seeds 1 --thresholds -3 --n-permutations 3 --mil.max-epochs 2",
+    "compare_groups": "--n-bootstrap 5",
+    "score_attributes": "--n-bootstrap 5 --n-random 4 --n-shuffles 3",
+    "make_figures": "--n-latents 2 --n-sheets 1 --no-static",
+    "export_study": "--n-resamples 20 --out artifacts/exports",
+    "create_study": "--n-clusters 4 --n-per-cluster 3 --min-pictures 3 --out artifacts/studies",
+    "backup_database": "--output copy.db",
+    "doctor": "--quick",
+}
+"""Options that make a command cheap, or keep it out of this checkout, and change nothing else."""
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_that_needs_no_gpu_runs(tiny_demo, tmp_path, monkeypatch, capsys):
+    reader = Reader(tiny_demo, tmp_path, monkeypatch)
+    ran = []
+    for words in commands(NO_GPU):
+        if (name := script_of(words)) in NOT_HERE or words[0] in ("source", "streamlit"):
+            continue
+        if name is None:
+            assert words == ["run=$(echo", "artifacts/runs/SIMULATED-demo-*)"]
+        elif not (
+            name in ("import_release",) or "--tables" in words
+        ):  # tests/scripts/test_import_release.py runs those
+            reader.types(name, words)
+            ran.append(name)
+    assert {"start", "doctor", "classify_patients", "make_figures", "create_study", "add_rater", "export_study"} <= set(
+        ran
+    )
+    (export, *_) = (tmp_path / "artifacts" / "exports").iterdir()
+    assert all("SIMULATED" in path.name for path in export.iterdir())
+    capsys.readouterr()
+
+
+def _run(script: Path) -> object:
+    """The exit code of a script that is run in this process, or what it says on its way out."""
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as left:
+        return left.code
+    return 0
+
+
+class Reader:
+    """Somebody who types what the README says, in a folder where the demo was made in small."""
+
+    def __init__(self, demo, folder: Path, monkeypatch) -> None:
+        self.demo, self.folder, self.patch, self.study_id = demo, folder, monkeypatch, ""
+        for variable in ("CYTOSAE_ATLAS",):
+            monkeypatch.delenv(variable, raising=False)
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(ROOT / "scripts")
+        monkeypatch.setenv("CYTOSAE_DATABASE", str(folder / "annotations.db"))
+        make_tiny_atlas(folder / "artifacts" / "atlas", datasets=("mll23", "acevedo"), simulated=True)
+        self._send_results_here()
+
+    def _send_results_here(self) -> None:
+        """What start.py makes goes here, of few cells; it ends where it would become the server."""
+        stages, start = (importlib.import_module(name) for name in ("_stages", "_start"))
+        self.patch.setattr(start, "ROOT", self.folder)
+        demo, images = stages.atlas_of_demo, stages.atlas_of_images
+        self.patch.setattr(stages, "atlas_of_demo", lambda: demo(TINY, self.demo.folder))
+        self.patch.setattr(
+            stages, "atlas_of_images", lambda words, csv, groups: images(words, csv, groups, TINY, self.folder)
+        )
+        self.patch.setattr(os, "execv", lambda *_: None)
+
+    def types(self, name: str, words: list[str]) -> None:
+        """Run one command in this process, as the shell would hand it over."""
+        arguments = words[next(i for i, word in enumerate(words) if word.startswith("scripts/")) + 1 :]
+        filled = [self._filled(word, words) for word in arguments]
+        self.patch.chdir(self.folder)
+        self.patch.setattr(sys, "argv", [f"scripts/{name}.py", *filled, *SHORTER.get(name, "").split()])
+        for made in ("artifacts/patients", "artifacts/figures"):
+            if "--out" in filled and made == filled[filled.index("--out") + 1]:
+                shutil.rmtree(made, ignore_errors=True)
+        left = _run(ROOT / "scripts" / f"{name}.py")
+        assert left in (0, None), f"{' '.join(words)}: {left}"
+        if name == "start":
+            self._remember_study()
+
+    def _filled(self, word: str, words: list[str]) -> str:
+        """The word with what it stands for."""
+        if word == "FOLDER" and "--atlas" in words:
+            return str(self.demo.place.atlas)
+        if word == "FOLDER":
+            return str(self.demo.place.drawn / "data")
+        word = {"acevedo": "hehr"}.get(word, word) if "--images" in words else word  # there are drawn cells of this one
+        return word.replace("$run", str(self.demo.place.folder)).replace("STUDY_ID", self.study_id)
+
+    def _remember_study(self) -> None:
+        from cytosae_core.annotation.database import open_engine
+        from cytosae_core.annotation.repository import Repository
+
+        studies = Repository(open_engine(self.folder / "annotations.db")).studies()
+        self.study_id = studies[-1].study_id
