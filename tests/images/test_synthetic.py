@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from cytosae_core.errors import ConfigError, ImageError
+from cytosae_core.images.drawn import writing
 from cytosae_core.images.drawn.noise import stream
 from cytosae_core.images.hehr import published_quality, scan_hehr
 from cytosae_core.images.sources import SOURCES
@@ -159,8 +160,10 @@ def test_an_interrupted_run_resumes_and_publishes_the_same_bytes(tmp_path):
 
 
 @pytest.mark.slow
-def test_several_processes_draw_the_same_bytes(tmp_path):
-    wish = {"n_per_type": 80, "seed": 9, "cell_types": ["normoblast"], "with_masks": False}
+def test_several_processes_draw_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_BATCH", 2)
+    monkeypatch.setattr(writing, "_FEW_BATCHES", 1)
+    wish = {"n_per_type": 8, "seed": 9, "cell_types": ["normoblast"], "with_masks": False}
     assert tree(write_dataset(tmp_path / "a", "mll23", **wish, n_workers=2)) == tree(
         write_dataset(tmp_path / "b", "mll23", **wish)
     )
