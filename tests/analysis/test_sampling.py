@@ -116,11 +116,15 @@ def test_another_seed_draws_other_latents():
 
 
 def test_every_eligible_latent_of_a_cluster_is_equally_likely_to_be_drawn():
-    statistics = pd.DataFrame({"mean_activation": np.linspace(0.1, 0.2, 20), "frequency": 0.5})
+    """Four clusters of 20 in each of 100 draws are 400 draws of 5 out of 20 places, and cost 100."""
+    mean = np.concatenate([centre + np.linspace(0, 0.01, 20) for centre in (0.01, 0.3, 0.6, 0.9)])
+    statistics = pd.DataFrame({"mean_activation": mean, "frequency": 0.5})
     times = Counter()
-    for seed in range(400):
-        sample = draw_latents(statistics, ten_pictures(statistics), n_clusters=1, n_per_cluster=5, seed=seed)
-        times.update(sample.latents["latent"])
+    for seed in range(100):
+        sample = draw_latents(statistics, ten_pictures(statistics), n_clusters=4, n_per_cluster=5, seed=seed)
+        assert (sample.latents["latent"] // 20).value_counts().tolist() == [5] * 4
+        times.update(sample.latents["latent"] % 20)
+    assert len(times) == 20
     assert min(times.values()) > 70
     assert max(times.values()) < 130
 
