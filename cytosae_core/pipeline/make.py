@@ -1,6 +1,10 @@
 """What each stage does, by the functions that the single scripts call; imports torch."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+
+import torch
 
 from cytosae_core.analysis.classification import ClassificationConfig, classify_patients
 from cytosae_core.analysis.comparison import compare_groups
@@ -43,7 +47,8 @@ def make_sae(recipe: Recipe, place: Place, steps: Steps) -> None:
     table = MetricsTable(place.sae)
     watching: list[Observer] = [table, CurvesPage(table, "sae", simulated=store.simulated)]
     progress = steps("autoencoder")
-    done = train(config, tokens, place.sae, held_out=held_out, observers=watching, progress=progress, device="auto")
+    with _half_of_the_threads():
+        done = train(config, tokens, place.sae, held_out=held_out, observers=watching, progress=progress, device="auto")
     if not done.is_finished:
         raise KeyboardInterrupt
 
@@ -69,7 +74,8 @@ def make_atlas(recipe: Recipe, cells: Cells, place: Place, steps: Steps) -> None
     """Statistics, references, maps, pictures, and barcodes where there are patients."""
     store = TokenStore.open(place.tokens, recipe.block)
     source = DatasetInput(StoreTokens(store), cells.root, cells.um_per_px, store.simulated)
-    build_atlas(read_checkpoint(place.sae), [source], place.atlas, device=best_device(), steps=steps)
+    with _half_of_the_threads():
+        build_atlas(read_checkpoint(place.sae), [source], place.atlas, device=best_device(), steps=steps)
 
 
 def make_patients(recipe: Recipe, n_folds: int, place: Place, steps: Steps) -> None:
@@ -101,6 +107,18 @@ def make_differential(recipe: Recipe, cells: Cells, groups: tuple[str, str], pla
         table = explain_by_cells(table, directions, store, cells.drawn, groups)
     settings = {"recipe": recipe, "groups": groups, "atlas_id": atlas.atlas_id, "sae_id": atlas.sae_id}
     write_results(place.differential, {"differential": table}, settings, simulated=atlas.simulated)
+
+
+@contextlib.contextmanager
+def _half_of_the_threads() -> Iterator[None]:
+    """Torch with half of its threads: the many short products of narrow tokens gain little from more of them, and on a
+    machine that has other work to do they wait for each other, up to 30 times as long."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, n_threads // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _barcodes(path: Path) -> tuple[LatentAtlas, Barcodes]:
