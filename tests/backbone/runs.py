@@ -42,10 +42,16 @@ def one_run(root, output):
         )
 
 
-def slow_run(root, output):
-    """A run that takes its time, so that a kill has something to hit."""
+def slow_run(root, output, is_held=False):
+    """A run that takes its time, so that a kill has something to hit; a held one waits for it after its last batch."""
     table, backbone = scan(folder_source("toy"), Path(root)), random_backbone("dinobloom-s", 0, **TOY)
-    extract(backbone, table, output, CONFIG, progress=lambda done, total: time.sleep(0.02))
+
+    def progress(n_done, n_all):
+        time.sleep(0.02)
+        if is_held and n_done == n_all:
+            signal.pause()
+
+    extract(backbone, table, output, CONFIG, progress=progress)
 
 
 def in_child(work, delay=None):
@@ -66,13 +72,14 @@ def in_child(work, delay=None):
 
 
 def kill_runs(root, output, n_kills, seed):
-    """Kill n runs at random moments and finish each; prints, as JSON, what every kill left behind."""
+    """Kill n runs at random moments, every second one surely before its end, and finish each; prints what was left."""
     draw, folder = random.Random(seed), Path(output)
     status, seconds = in_child(lambda: slow_run(root, folder / "whole"))
     left = []
     for index in range(int(n_kills)):
         path = folder / f"killed_{index}"
-        in_child(lambda path=path: slow_run(root, path), delay=draw.uniform(0, seconds))
+        is_held = index % 2 == 0
+        in_child(lambda path=path, is_held=is_held: slow_run(root, path, is_held), delay=draw.uniform(0, seconds))
         left.append(
             {"published": path.exists(), "records": len(list((folder / f".{path.name}.partial").glob("shard*")))}
         )
