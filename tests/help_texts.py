@@ -12,13 +12,19 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import alembic.command
 import pandas
-import sklearn
-import sqlalchemy
+import plotly.graph_objects
+import pyarrow.parquet
+import scipy.stats
+import sklearn.linear_model
+import sqlalchemy.orm
+import timm
 import torch
+import torchvision
 import tyro
 
-SHARED = (pandas, sklearn, sqlalchemy, torch, tyro)
+SHARED = (alembic, pandas, plotly, pyarrow, scipy, sklearn, sqlalchemy, timm, torch, torchvision, tyro)
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
