@@ -180,7 +180,7 @@ class Desk {
 
   edited() {
     this.saver.changed(this.form.answers);
-    if (this.statusNode.classList.contains("failed")) this.say("Changed since the last attempt: press Save.");
+    if (this.statusNode.classList.contains("failed") && !this.pictures.nFailed) this.say("Changed since the last attempt: press Save.");
   }
 
   async save() {
@@ -262,7 +262,7 @@ class Desk {
 
   report(text, kind, error, isTriedAgain = isPassing(error)) {
     if (!error) {
-      if (!this.isSaving) this.say(text, kind);
+      if (!this.isSaving && !this.pictures.nFailed) this.say(text, kind); // the way to load them again stays
       return;
     }
     if (!(error instanceof ServerError)) throw error;

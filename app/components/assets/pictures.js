@@ -29,7 +29,7 @@ class Pictures {
   }
 
   get nFailed() {
-    return this.frames.filter((frame) => frame.hasFailed).length;
+    return (this.frames ?? []).filter((frame) => frame.hasFailed).length;
   }
 
   // Said where a scroll bar could leave pictures unseen.
