@@ -8,7 +8,7 @@ from PIL import Image
 from cytosae_core.errors import ConfigError, ImageTableError
 from cytosae_core.pipeline.cells import drawn_cells, groups_of, own_cells
 from cytosae_core.pipeline.place import Place
-from cytosae_core.pipeline.plan import smallest_group, place_of, stages_of
+from cytosae_core.pipeline.plan import place_of, smallest_group, stages_of
 from cytosae_core.pipeline.recipe import Recipe
 
 FEW = Recipe(min_images=4)
