@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from cytosae_core.analysis.classification import ClassificationConfig, classify_patients
 from cytosae_core.analysis.comparison import compare_groups
@@ -86,9 +87,10 @@ def make_patients(recipe: Recipe, n_folds: int, place: Place, steps: Steps) -> N
         n_folds=n_folds, n_seeds=recipe.n_seeds, first_seed=recipe.seed, thresholds=recipe.thresholds,
         n_permutations=recipe.n_permutations,
     )  # fmt: skip
-    tables = classify_patients(
-        barcodes, mean, config=config, progress=steps("patients"), test_progress=steps("permutations")
-    )
+    with threadpool_limits(limits=1):  # so few patients: threads of the linear algebra only wait for each other
+        tables = classify_patients(
+            barcodes, mean, config=config, progress=steps("patients"), test_progress=steps("permutations")
+        )
     settings = {"recipe": recipe, "classification": config, "atlas_id": atlas.atlas_id, "sae_id": atlas.sae_id}
     write_results(place.patients, tables, settings, simulated=atlas.simulated)
 
