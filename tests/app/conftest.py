@@ -15,7 +15,7 @@ from cytosae_core.atlas.atlas import LatentAtlas
 from tests.atlas.tiny import make_tiny_atlas
 from tests.conftest import CHEAP_HASHER
 
-ACCESS_CODES = {f"R{number:02}": f"abcd-efgh-jk{number:02}" for number in range(1, 31)}
+ACCESS_CODES = {f"R{number:02}": f"abcd-efgh-jk{number:02}" for number in range(1, 61)}
 """Enough raters for each test to have fresh ones."""
 
 

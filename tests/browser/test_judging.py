@@ -289,5 +289,7 @@ def test_a_rater_who_was_signed_out_elsewhere_is_told_and_loses_nothing(site, se
     rater.page.get_by_role("button", name="Sign in").press("Enter")
     rater.sign_in()
     rater.open_task()
-    assert rater.item == item
-    expect(rater.page.get_by_label("What is it?")).to_have_value("hypogranular, Pelger-like")
+    rater.page.locator(f".desk[data-painted]:not([data-item='{item}'])").wait_for()  # what was asked for is saved now
+    stored = judgements(site, rater).iloc[-1]
+    assert stored["item_id"] == item
+    assert "hypogranular, Pelger-like" in str(stored["answers"])

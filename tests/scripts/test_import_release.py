@@ -40,6 +40,7 @@ def test_an_import_says_what_it_found_and_what_is_missing(tmp_path):
 
 
 STANDS_STILL = """
+import signal
 import time
 from pathlib import Path
 
@@ -55,8 +56,10 @@ def wait_and_open(*arguments, **options):
 
 
 Image.open = wait_and_open
+signal.signal(signal.SIGINT, signal.default_int_handler)
 """
-"""Loaded by every Python at its start: once some pictures are made, no image is opened before `hold` is gone."""
+"""Loaded by every Python at its start: once some pictures are made, no image is opened before `hold` is gone. Ctrl-C is
+heard even where the tests run in the background of a shell, which has its children ignore it."""
 
 
 @pytest.mark.slow

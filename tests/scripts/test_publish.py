@@ -17,17 +17,18 @@ from tests.atlas.tiny import make_tiny_atlas
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"n_clusters": 4, "n_per_cluster": 3, "min_pictures": 3}
 TITLE = "Concepts of the published CytoSAE"
+ASKED = StudyConfig(title=TITLE, dataset="mll23", **SMALL)
+"""What the tests start with: a study that fits a tiny atlas."""
 
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
-    """Module `_start` with a root of its own, an empty database, and studies that fit a tiny atlas."""
+    """Module `_start` with a root of its own and an empty database."""
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     monkeypatch.setenv("CYTOSAE_DATABASE", str(tmp_path / "annotations.db"))
     modules = [importlib.import_module(name) for name in ("_publish", "_start")]
     for module in modules:
         monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(modules[1], "StudyConfig", lambda **given: StudyConfig(**SMALL, **given))
     yield modules[1]
     for name in ("_publish", "_start", "_cli", "_database", "_root"):
         sys.modules.pop(name, None)
@@ -81,18 +82,18 @@ def test_the_guest_never_gets_into_a_study_that_a_coordinator_made(start, reposi
     given = {"title": TITLE, "dataset": "mll23", **SMALL, **more}
     theirs = build_study(atlas, StudyConfig(**given))
     repository.register_study(theirs, "x")
-    study_id = start.study_of(atlas, "mll23")
+    study_id = start.study_of(atlas, ASKED)
     assert study_id != theirs.study_id
-    assert start.study_of(atlas, "mll23") == study_id
+    assert start.study_of(atlas, ASKED) == study_id
     assert len(repository.studies()) == 2
 
 
 def test_a_study_whose_folder_was_removed_is_found_in_the_database_and_written_anew(start, repository, atlas, tmp_path):
-    study_id = start.study_of(atlas, "mll23")
+    study_id = start.study_of(atlas, ASKED)
     path = tmp_path / "artifacts" / "studies" / study_id / "study.json"
     path.unlink()
     path.parent.rmdir()
-    assert start.study_of(atlas, "mll23") == study_id
+    assert start.study_of(atlas, ASKED) == study_id
     assert read_study(path) == repository.load_study(study_id)
     assert repository.atlas_path(study_id) == "artifacts/atlases/tiny"
 
