@@ -71,4 +71,6 @@ def pairs(words: Sequence[str]) -> dict[str, Path]:
 
 def _say_where(place: Place) -> None:
     shown = place.folder.relative_to(ROOT) if place.folder.is_relative_to(ROOT) else place.folder
-    print(f"results     {shown}: tables in patients/ and differential/, curves in sae/")
+    made = [path.name for path in (place.patients, place.differential) if path.exists()]
+    tables = f"tables in {'/ and '.join(made)}/, " if made else ""
+    print(f"results     {shown}: {tables}curves in sae/")
