@@ -5,10 +5,10 @@ from pathlib import Path
 
 import _root  # noqa: F401
 from _cli import bar, run
-from _latents import open_barcodes
 
 from cytosae_core.analysis.bags import patient_bags, pool_tokens
 from cytosae_core.analysis.classification import ClassificationConfig, classify_patients, used_patients
+from cytosae_core.analysis.inputs import open_barcodes
 from cytosae_core.analysis.mil import MilConfig
 from cytosae_core.analysis.result_files import write_results
 from cytosae_core.backbone.store import TokenStore

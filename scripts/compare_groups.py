@@ -5,10 +5,10 @@ from pathlib import Path
 
 import _root  # noqa: F401
 from _cli import bar, run
-from _latents import open_barcodes, open_latents
 
 from cytosae_core.analysis.comparison import compare_groups
 from cytosae_core.analysis.differential import Ranking
+from cytosae_core.analysis.inputs import open_barcodes, open_latents
 from cytosae_core.analysis.planted import explain_by_cells
 from cytosae_core.analysis.result_files import write_results
 from cytosae_core.backbone.store import TokenStore

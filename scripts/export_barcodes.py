@@ -6,9 +6,9 @@ from typing import Literal
 
 import _root  # noqa: F401
 from _cli import bar, run
-from _latents import open_barcodes, open_latents
 
 from cytosae_core.analysis.anndata_export import export_level
+from cytosae_core.analysis.inputs import open_barcodes, open_latents
 from cytosae_core.analysis.levels import Level, disease_level, image_level, patient_level
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes

@@ -2,18 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from cytosae_core.analysis.classification import ClassificationConfig, classify_patients
 from cytosae_core.analysis.comparison import compare_groups
-from cytosae_core.analysis.directions import latents
+from cytosae_core.analysis.inputs import open_barcodes, open_latents
 from cytosae_core.analysis.planted import explain_by_cells
 from cytosae_core.analysis.result_files import write_results
-from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.atlas.build import Steps, build_atlas
 from cytosae_core.atlas.build_plan import DatasetInput
 from cytosae_core.atlas.token_source import StoreTokens
@@ -21,7 +18,6 @@ from cytosae_core.backbone.extract import extract
 from cytosae_core.backbone.plan import ExtractConfig
 from cytosae_core.backbone.store import TokenStore
 from cytosae_core.backbone.vit import best_device, load_backbone
-from cytosae_core.errors import ArtifactError
 from cytosae_core.pipeline.cells import Cells
 from cytosae_core.pipeline.place import Place
 from cytosae_core.pipeline.recipe import Recipe
@@ -76,12 +72,14 @@ def make_atlas(recipe: Recipe, cells: Cells, place: Place, steps: Steps) -> None
     store = TokenStore.open(place.tokens, recipe.block)
     source = DatasetInput(StoreTokens(store), cells.root, cells.um_per_px, store.simulated)
     with _half_of_the_threads():
-        build_atlas(read_checkpoint(place.sae), [source], place.atlas, device=best_device(), steps=steps)
+        build_atlas(
+            read_checkpoint(place.sae).latents_first(), [source], place.atlas, device=best_device(), steps=steps
+        )
 
 
 def make_patients(recipe: Recipe, n_folds: int, place: Place, steps: Steps) -> None:
     """Patients told apart by their barcodes, beside the majority class, with a test against chance."""
-    atlas, barcodes = _barcodes(place.atlas)
+    atlas, barcodes = open_barcodes(place.atlas)
     mean = atlas.statistics(barcodes.dataset)["mean_activation"].to_numpy(dtype="float64", na_value=float("nan"))
     config = ClassificationConfig(
         n_folds=n_folds, n_seeds=recipe.n_seeds, first_seed=recipe.seed, thresholds=recipe.thresholds,
@@ -97,14 +95,13 @@ def make_patients(recipe: Recipe, n_folds: int, place: Place, steps: Steps) -> N
 
 def make_differential(recipe: Recipe, cells: Cells, groups: tuple[str, str], place: Place, steps: Steps) -> None:
     """The latents that differ between two groups; of drawn cells, with the type that each of them stands for."""
-    atlas, barcodes = _barcodes(place.atlas)
+    atlas, barcodes = open_barcodes(place.atlas)
     table = compare_groups(
         barcodes, *groups, seed=recipe.seed, n=recipe.n_differential, n_bootstrap=recipe.n_bootstrap, min_images=1,
         progress=steps("bootstrap"),
     )  # fmt: skip
     if cells.drawn is not None:
-        weights = read_checkpoint(place.sae).weights
-        directions = latents(*(weights[name].numpy() for name in ("W_enc", "b_enc", "b_dec")))
+        directions, _ = open_latents(place.sae, atlas.sae_id)
         store = TokenStore.open(place.tokens, recipe.block)
         table = explain_by_cells(table, directions, store, cells.drawn, groups)
     settings = {"recipe": recipe, "groups": groups, "atlas_id": atlas.atlas_id, "sae_id": atlas.sae_id}
@@ -121,11 +118,3 @@ def _half_of_the_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(n_threads)
-
-
-def _barcodes(path: Path) -> tuple[LatentAtlas, Barcodes]:
-    atlas = LatentAtlas.open(path)
-    barcodes = atlas.barcodes()
-    if barcodes is None:
-        raise ArtifactError(f"{path} has no barcodes although its images have patients; delete it and start again")
-    return atlas, barcodes

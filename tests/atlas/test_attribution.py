@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.attribution import explain_patch
@@ -18,9 +16,9 @@ from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.sae.checkpoint import Checkpoint
 from tests.atlas import dense_twin
 from tests.atlas.array_tokens import draw_checkpoint, draw_tokens
+from tests.atlas.toy import TOY, toy_checkpoint, write_toy_cells
 
 NOISE = NoiseFilter(max_mean_activation=0.1)
-TOY = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}
 
 
 @pytest.fixture(scope="module")
@@ -88,16 +86,10 @@ def test_an_atlas_without_patches_says_how_to_get_them(tmp_path):
 def streamed(tmp_path_factory):
     """A toy backbone and SAE on a folder of images."""
     folder = tmp_path_factory.mktemp("streamed")
-    draw = np.random.default_rng(0)
-    for index in range(7):
-        path = folder / "cells" / f"class_{index % 2}" / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw.integers(0, 256, (40, 44, 3), dtype=np.uint8)).save(path)
+    write_toy_cells(folder)
     (folder / "cells" / "class_0" / "broken.png").write_bytes(b"no image")
     backbone = random_backbone("dinobloom-s", seed=0, **TOY)
-    generator = torch.Generator().manual_seed(0)
-    shapes = {"W_enc": (32, 40), "b_enc": (40,), "W_dec": (40, 32), "b_dec": (32,)}
-    checkpoint = Checkpoint({name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}, {})
+    checkpoint = toy_checkpoint()
     choice = InputChoice(images={"toy": folder / "cells"}, block=3, batch_size=3)
     config = BuildConfig(part_images=5, noise=NoiseFilter(max_mean_activation=1e9))
     build_atlas(checkpoint, dataset_inputs(choice, lambda: backbone), folder / "atlas", config)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.build import build_atlas
@@ -16,9 +14,8 @@ from cytosae_core.figures import own_image as module
 from cytosae_core.figures.attribution import attribution_sheets, reference_image
 from cytosae_core.figures.config import FigureConfig
 from cytosae_core.figures.make import make_figures
-from cytosae_core.sae.checkpoint import Checkpoint
+from tests.atlas.toy import TOY, toy_checkpoint, write_toy_cells
 
-TOY = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}
 FILE = "class_1/3.png"
 
 
@@ -26,15 +23,9 @@ FILE = "class_1/3.png"
 def built(tmp_path_factory):
     """An atlas of a toy backbone and SAE on seven images; the images, the backbone, the SAE."""
     folder = tmp_path_factory.mktemp("own")
-    draw = np.random.default_rng(0)
-    for index in range(7):
-        path = folder / "cells" / f"class_{index % 2}" / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw.integers(0, 256, (40, 44, 3), dtype=np.uint8)).save(path)
+    write_toy_cells(folder)
     backbone = random_backbone("dinobloom-s", seed=0, **TOY)
-    generator = torch.Generator().manual_seed(0)
-    shapes = {"W_enc": (32, 40), "b_enc": (40,), "W_dec": (40, 32), "b_dec": (32,)}
-    checkpoint = Checkpoint({name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}, {})
+    checkpoint = toy_checkpoint()
     inputs = dataset_inputs(InputChoice(images={"toy": folder / "cells"}, block=3), lambda: backbone)
     build_atlas(checkpoint, inputs, folder / "atlas", BuildConfig(noise=NoiseFilter(max_mean_activation=1e9)))
     return LatentAtlas.open(folder / "atlas"), folder / "cells", backbone, checkpoint

@@ -1,4 +1,4 @@
-"""What the scripts of the analysis open: an atlas with barcodes, the latents of an SAE."""
+"""What an analysis opens: an atlas with barcodes, the latents of an SAE."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ from cytosae_core.analysis.directions import Directions, latents
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.errors import ConfigError
-from cytosae_core.sae.checkpoint import read_checkpoint
 
 
 def open_barcodes(path: Path) -> tuple[LatentAtlas, Barcodes]:
@@ -20,6 +19,8 @@ def open_barcodes(path: Path) -> tuple[LatentAtlas, Barcodes]:
 
 def open_latents(path: Path, sae_id: str | None = None) -> tuple[Directions, str]:
     """The latents of the SAE at `path`, and its id; ConfigError where that is not `sae_id`."""
+    from cytosae_core.sae.checkpoint import read_checkpoint  # imports torch, needed only here
+
     sae = read_checkpoint(path)
     if sae_id not in (None, sae.sae_id):
         raise ConfigError(f"{path} is {sae.sae_id} and the atlas was made with {sae_id}; give that SAE")
