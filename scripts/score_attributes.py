@@ -44,8 +44,9 @@ def main(config: Config) -> None:
     tokens = SelectedTokens(store, known.rows)
     embeddings = pool_tokens(tokens, bar("embeddings"))[:, 0]
     tables = score_attributes(
-        latents, tokens, known.labels, embeddings, truth=known.truth, config=config, progress=bar("passes")
-    )
+        latents, tokens, known.labels, embeddings, truth=known.truth, config=config,
+        firing_progress=bar("latents that fire"), progress=bar("passes"),
+    )  # fmt: skip
     simulated = known.truth is not None or bool(store.manifest.get("simulated", False))
     ids = {"sae_id": sae_id, "store_id": store.store_id, "list_digest": list_digest()}
     settings = asdict(config) | ids | {"split": split_note(tokens.index)}

@@ -1,7 +1,7 @@
 """Everything about what latents mean, in one run: attributes, maps on masks, monosemanticity."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from cytosae_core.analysis.attributes import (
 )
 from cytosae_core.analysis.directions import Directions, TokenReader, components, dimensions, random_directions
 from cytosae_core.analysis.drawn_labels import DrawnTruth
+from cytosae_core.analysis.firing import firing_latents
 from cytosae_core.analysis.localisation import localisation, localisation_row, usable_images
 from cytosae_core.analysis.monosemanticity import mean_similarity, monosemanticity
 from cytosae_core.analysis.pooling import CHUNK, Coverage, Pooled, maps_of, pooled_chunks
@@ -53,6 +54,14 @@ class _Pass:
     monosemanticity: NDArray[np.float64]
     """(n_directions,)."""
 
+    def renumbered(self, numbers: NDArray[np.int64], n_directions: int) -> "_Pass":
+        """The same, where the directions were those of these numbers among `n_directions`."""
+        monosemanticity = np.full(n_directions, np.nan)
+        monosemanticity[numbers] = self.monosemanticity
+        best = [one._replace(direction=int(numbers[one.direction])) for one in self.best]
+        part_best = None if self.part_best is None else numbers[self.part_best]
+        return replace(self, best=best, part_best=part_best, monosemanticity=monosemanticity)
+
 
 def score_attributes(
     latents: Directions,
@@ -62,6 +71,7 @@ def score_attributes(
     *,
     truth: DrawnTruth | None = None,
     config: ScoringConfig | None = None,
+    firing_progress: Progress = silent,
     progress: Progress = silent,
 ) -> dict[str, pd.DataFrame]:
     """Tables by name: summary, scores, monosemanticity, left_out and, with `truth`, maps_on_masks.
@@ -77,12 +87,8 @@ def score_attributes(
     if not attributes:
         raise AnalysisError("no attribute has enough images with and without it in both halves; give more images")
     scorer = Scorer(labels, choosing, clusters, n_bootstrap=config.n_bootstrap, seed=config.seed)
-    kinds = {
-        "latent": latents,
-        "dimension": dimensions(tokens.d_model),
-        "component": components(tokens, choosing),
-        "random": random_directions(tokens.d_model, config.n_random, config.seed),
-    }
+    firing = firing_latents(latents, tokens, firing_progress)
+    kinds = {"latent": latents.take(firing)} | _rivals(tokens, choosing, config)
     coverage = None if truth is None else truth.coverage
     known = labels[attributes].to_numpy(dtype=bool)
     done = _Count(sum(-(-kind.n_directions // config.chunk) for kind in kinds.values()), progress)
@@ -90,6 +96,7 @@ def score_attributes(
         kind: _one_pass(part, tokens, known, choosing, embeddings, coverage if kind == "latent" else None, config, done)
         for kind, part in kinds.items()
     }
+    passes["latent"] = passes["latent"].renumbered(firing, latents.n_directions)
     bests = {kind: found.best for kind, found in passes.items()}
     places = {item.name: item.place for item in ITEMS}
     tables = {
@@ -106,6 +113,14 @@ def score_attributes(
             latents, tokens, truth, labels, ~choosing, attributes, passes["latent"], config
         )
     return tables
+
+
+def _rivals(tokens: TokenReader, choosing: BoolArray, config: ScoringConfig) -> dict[str, Directions]:
+    return {
+        "dimension": dimensions(tokens.d_model),
+        "component": components(tokens, choosing),
+        "random": random_directions(tokens.d_model, config.n_random, config.seed),
+    }
 
 
 def image_clusters(index: pd.DataFrame) -> NDArray[np.object_]:

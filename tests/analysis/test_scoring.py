@@ -247,6 +247,38 @@ def test_the_held_out_half_has_no_say_in_the_choice():
     assert (one["auroc"] + two["auroc"]).to_numpy() == pytest.approx(np.ones(4))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_latents_that_never_fire_change_no_score_and_shift_no_number(seed):
+    tokens, labels, truth, _ = drawn_like(n_images=60, seed=seed)
+    w_enc, b_enc, b_dec = sae_of(8, 30, seed)
+    where = np.sort(np.random.default_rng(seed).choice(5000, 30, replace=False))
+    wide_w, wide_b = np.full((8, 5000), 0.01, np.float32), np.full(5000, -100, np.float32)  # enough to be screened
+    wide_w[:, where], wide_b[where] = w_enc, b_enc
+    config, embeddings = ScoringConfig(n_bootstrap=5, n_random=5, n_shuffles=3), tokens[:, 0].astype(np.float32)
+    alone, among = (
+        score_attributes(latents(*sae, b_dec), MemoryTokens(tokens), labels, embeddings, truth=truth, config=config)
+        for sae in ((w_enc, b_enc), (wide_w, wide_b))
+    )
+    for table, column in (("scores", "direction"), ("maps_on_masks", "latent")):
+        is_latent = alone[table].get("kind", pd.Series("latent", alone[table].index)) == "latent"
+        own = alone[table].loc[is_latent, column].to_numpy()
+        assert among[table].loc[is_latent, column].tolist() == where[own].tolist()
+        pd.testing.assert_frame_equal(alone[table].drop(columns=column), among[table].drop(columns=column))
+    pd.testing.assert_frame_equal(alone["summary"], among["summary"])
+    found, of_all = (
+        tables["monosemanticity"].query("kind == 'latent'")["score"].to_numpy() for tables in (alone, among)
+    )
+    assert of_all[where] == pytest.approx(found, nan_ok=True)
+    assert np.isnan(np.delete(of_all, where)).all()
+
+
+def test_tokens_on_which_no_latent_fires_are_named_as_those_of_another_sae():
+    tokens, labels, _, _ = drawn_like(n_images=60)
+    silent = latents(np.zeros((8, 3), np.float32), np.full(3, -1, np.float32), np.zeros(8, np.float32))
+    with pytest.raises(AnalysisError, match="no latent is active on these images; take the tokens"):
+        score_attributes(silent, MemoryTokens(tokens), labels, tokens[:, 0].astype(np.float32))
+
+
 def test_without_any_attribute_to_score_it_says_so():
     tokens, labels, _, _ = drawn_like(n_images=20)
     with pytest.raises(AnalysisError, match="no attribute has enough images"):
