@@ -131,8 +131,9 @@ def _patient_files(plan: BuildPlan, collected: Sequence[Collected], folder: Path
 
 
 def _image_barcodes(plan: BuildPlan, collected: Sequence[Collected]) -> Iterator[optional_files.ImageBarcodes]:
+    """Of all images in the order of their ids, which begin with the data set's name and `/`."""
     starts = np.cumsum([0] + [len(one.source.images) for one in collected])
-    for piece in plan.pieces():
+    for piece in sorted(plan.pieces(), key=lambda piece: f"{plan.names[piece.place]}/"):
         found = read_part(plan.folder, piece.name).barcodes
         if found is not None and len(found[0]):
             yield found[0] + starts[piece.place], found[1], found[2]
