@@ -1,8 +1,9 @@
 """Atlases of parts of a data set, or of different data sets, as one: the atlas of the whole, exactly.
 
 Counts, exact sums, references, maps, barcodes and the patients' own images are those that one pass over all images
-would have found. What depends on the whole cannot all be: pictures are those that the parts have. What had to be left
-out is said in the manifest (`config.left_out`).
+would have found. What depends on the whole cannot all be: pictures are those that the parts have, and the latents of
+patches are kept for those images only where they are what the whole would have kept, since another latent may be noise
+in the whole. What had to be left out is said in the manifest (`config.left_out`).
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from cytosae_core.atlas.merge_datasets import (
     merged_references,
     parts_of,
 )
+from cytosae_core.atlas.merge_patches import carry_patches
+from cytosae_core.atlas.merge_rule import PatchRule
 from cytosae_core.atlas.publish import workspace
 from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
 from cytosae_core.errors import ConfigError
@@ -41,7 +44,7 @@ def merge_atlases(paths: Sequence[Path], out: Path) -> Manifest:
     names = list(dict.fromkeys(part.info.name for part in parts))
     groups = [[part for part in parts if part.info.name == name] for name in names]
     with workspace(out) as folder:
-        return fill(folder, _contents(folder, atlases, groups))
+        return fill(folder, _contents(folder, atlases, groups, PatchRule.of(atlases, names)))
 
 
 def _refuse_differences(atlases: Sequence[LatentAtlas]) -> None:
@@ -59,7 +62,9 @@ def _refuse_differences(atlases: Sequence[LatentAtlas]) -> None:
             raise ConfigError(f"the atlases differ in {what}: {found}; merge only what was made alike")
 
 
-def _contents(folder: Path, atlases: Sequence[LatentAtlas], groups: Sequence[Sequence[DatasetPart]]) -> AtlasContents:
+def _contents(
+    folder: Path, atlases: Sequence[LatentAtlas], groups: Sequence[Sequence[DatasetPart]], rule: PatchRule
+) -> AtlasContents:
     """Everything of the merged atlas; large files and pictures are written into the folder."""
     definitions = atlases[0].manifest.config["definitions"]
     references = [merged_references(group, int(definitions["n_references"])) for group in groups]
@@ -70,6 +75,7 @@ def _contents(folder: Path, atlases: Sequence[LatentAtlas], groups: Sequence[Seq
     carried = [
         carry_patient_references(folder, atlases, int(definitions["n_patient_references"])),
         carry_image_barcodes(folder, atlases),
+        carry_patches(folder, groups, parts, rule),
     ]
     sums = optional_files.write_sums(folder, [added_sums(group) for group in groups])
     return AtlasContents(
@@ -81,17 +87,18 @@ def _contents(folder: Path, atlases: Sequence[LatentAtlas], groups: Sequence[Seq
         map_values=map_values,
         barcodes=barcodes,
         image_activation=atlases[0].manifest.image_activation,
-        config=_config(atlases, carried),
+        config=_config(atlases, rule, carried),
         skipped=_skipped(atlases),
         more_files=[sums, *(name for one in carried for name in one.files)],
     )
 
 
-def _config(atlases: Sequence[LatentAtlas], carried: Sequence[Carried]) -> dict[str, object]:
+def _config(atlases: Sequence[LatentAtlas], rule: PatchRule, carried: Sequence[Carried]) -> dict[str, object]:
     return {
         "made_by": "merge_atlases",
         "of": [atlas.atlas_id for atlas in atlases],
         "definitions": atlases[0].manifest.config["definitions"],
+        **rule.to_document(),
         "left_out": {name: reason for one in carried for name, reason in one.left_out.items()},
     }
 
