@@ -137,7 +137,9 @@ class LatentAtlas:
     def patient_references(self, latent: int) -> pd.DataFrame:
         """Each patient's own strongest images for the latent: patient, rank (from 0), image_id, activation."""
         self._require(tables.PATIENT_REFERENCES_NAME, "cells of patients; build it from images of patients")
-        return optional_files.read_patient_references(self.path, self._checked(latent))
+        found = self._checked(latent)
+        rows = optional_files.read_patient_references(self.path, range(found, found + 1))
+        return rows[["patient", "rank", "image_id", "activation"]]
 
     def image_barcode(self, image_id: str) -> npt.NDArray[np.int32]:
         """Activating tokens of one image (n_latents,); all 0 for one without any."""

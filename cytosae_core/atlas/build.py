@@ -17,11 +17,11 @@ from cytosae_core.atlas.build_plan import BuildPlan, DatasetInput, Piece
 from cytosae_core.atlas.collect import Collected, collect
 from cytosae_core.atlas.encode import SparseEncoder
 from cytosae_core.atlas.finish import finish
+from cytosae_core.atlas.interest import of_interest
 from cytosae_core.atlas.manifest import Manifest, check_dataset_names, read_manifest
 from cytosae_core.atlas.parts import PartMaker, write_part
 from cytosae_core.atlas.patients import Patients, find_patients
 from cytosae_core.atlas.publish import refuse_existing
-from cytosae_core.atlas.release_dataset import LOG10_THRESHOLD
 from cytosae_core.atlas.second_pass import SecondPass, write_arrays
 from cytosae_core.backbone.plan import check_plan, write_plan
 from cytosae_core.backbone.team import Team
@@ -77,9 +77,7 @@ def build_atlas(
 def marked_latents(collected: Sequence[Collected], config: BuildConfig) -> npt.NDArray[np.bool_]:
     """(n_latents,) latents whose references get pictures."""
     means = np.stack([one.statistics.mean_activation for one in collected])
-    if config.all_pictures:
-        return np.ones(means.shape[1], dtype=bool)
-    return np.asarray((np.nan_to_num(means) > 10**LOG10_THRESHOLD).any(axis=0))
+    return of_interest(means, all_latents=config.all_pictures)
 
 
 def _no_noise(plan: BuildPlan, collected: Sequence[Collected]) -> npt.NDArray[np.bool_]:

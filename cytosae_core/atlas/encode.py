@@ -23,6 +23,7 @@ LATENTS_AT_ONCE = 1024
 LATENTS_AT_ONCE_ON_GPU = 65_536
 _LANES = 64
 """Products are this many latents wide, or a multiple: at the edge of one, sums may be rounded in another order."""
+_LAST_LATENT = 2**31 - 1
 SCREENED_ABOVE = 4 * LATENTS_AT_ONCE
 """Latents below which looking in 8 bits first does not pay."""
 
@@ -82,17 +83,18 @@ class SparseEncoder:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """The `n` strongest of the latents in `keep` (d_sae,) at each token (n_tokens, d_in) of one image.
 
-        Returns latents and activations (n_tokens, n), strongest first; latent -1, activation 0, where fewer are active.
+        Returns latents and activations (n_tokens, n), strongest first, of equals the smaller latent; latent -1,
+        activation 0, where fewer are active.
         """
         x = self._centred(tokens)
         candidates = self._candidates(x)
         kept = candidates[torch.from_numpy(keep).to(self.device)[candidates]]
-        values = torch.zeros(len(x), n, device=self.device)
-        latents = torch.full((len(x), n), -1, device=self.device)
+        best = torch.zeros(len(x), n, dtype=torch.int64, device=self.device)
         for block, z in self._blocks(x, kept):
-            values, places = torch.cat([values, z[:, : len(block)]], dim=1).topk(n, dim=1)
-            latents = torch.cat([latents, block.expand(len(x), -1)], dim=1).gather(1, places)
-        return latents.masked_fill_(values <= 0, -1).cpu().numpy(), values.cpu().numpy()
+            best = torch.cat([best, _ranked(z[:, : len(block)], block)], dim=1).topk(n, dim=1).values
+        values = (best >> 32).int().view(torch.float32)
+        latents = (_LAST_LATENT - (best & _LAST_LATENT)).masked_fill_(values <= 0, -1)
+        return latents.cpu().numpy(), values.cpu().numpy()
 
     @torch.inference_mode()
     def l0(self, tokens: Tokens) -> float:
@@ -147,6 +149,15 @@ class SparseEncoder:
         activation = in_mean.sum(dim=0).div_(len(in_mean))
         counted = z if self.definitions.cls_in_counts else z[CLS + 1 :]
         return activation, counted.gt_(self.definitions.tau).sum(dim=0)
+
+
+def _ranked(z: Tensor, latents: Tensor) -> Tensor:
+    """Keys (n_tokens, n) that sort as activations `z`, none negative, do, and among equals as `latents` (n,) fall.
+
+    The bits of floats that are not negative sort as they do. With no key twice, what is on top is a matter of nothing
+    else: `topk` alone may take any of several equals.
+    """
+    return (z.view(torch.int32).long() << 32) | (_LAST_LATENT - latents)
 
 
 def _sparse(activation: Tensor, count: Tensor) -> ImageActivations:

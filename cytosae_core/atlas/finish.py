@@ -13,15 +13,18 @@ from cytosae_core.atlas import optional_files
 from cytosae_core.atlas import pictures as display
 from cytosae_core.atlas.build_plan import BuildPlan, Piece
 from cytosae_core.atlas.collect import Collected
+from cytosae_core.atlas.interest import LOG10_THRESHOLD
 from cytosae_core.atlas.manifest import Manifest, Skipped, digest_of
 from cytosae_core.atlas.parts import read_part
 from cytosae_core.atlas.publish import workspace
-from cytosae_core.atlas.release_dataset import LOG10_THRESHOLD, find_files
+from cytosae_core.atlas.release_dataset import find_files
 from cytosae_core.atlas.second_pass import read_arrays
 from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
 from cytosae_core.errors import ArtifactError
 from cytosae_core.geometry import grid_of
 from cytosae_core.progress import Progress, silent
+
+Integers = npt.NDArray[np.int64]
 
 
 def finish(
@@ -120,19 +123,21 @@ def _config(plan: BuildPlan) -> dict[str, Any]:
 
 def _patient_files(plan: BuildPlan, collected: Sequence[Collected], folder: Path) -> list[str]:
     names = [
-        optional_files.write_patient_references(folder, one.patient_references)
+        optional_files.write_patient_references(folder, [one.patient_references])
         for one in collected
         if one.patient_references is not None
     ]
     if plan.config.image_barcodes:
         ids = np.concatenate([one.source.images["image_id"].to_numpy(dtype=object) for one in collected])
-        names.append(optional_files.write_image_barcodes(folder, ids, _image_barcodes(plan, collected)))
+        tables = (optional_files.image_barcodes(ids, *entries) for entries in _image_barcodes(plan, collected))
+        names.append(optional_files.write_image_barcodes(folder, tables))
     return names
 
 
-def _image_barcodes(plan: BuildPlan, collected: Sequence[Collected]) -> Iterator[optional_files.ImageBarcodes]:
+def _image_barcodes(plan: BuildPlan, collected: Sequence[Collected]) -> Iterator[tuple[Integers, Integers, Integers]]:
+    """Of all images in the order of their ids, which begin with the data set's name and `/`."""
     starts = np.cumsum([0] + [len(one.source.images) for one in collected])
-    for piece in plan.pieces():
+    for piece in sorted(plan.pieces(), key=lambda piece: f"{plan.names[piece.place]}/"):
         found = read_part(plan.folder, piece.name).barcodes
         if found is not None and len(found[0]):
             yield found[0] + starts[piece.place], found[1], found[2]

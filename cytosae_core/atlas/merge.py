@@ -1,37 +1,35 @@
-"""Atlases of parts of a data set, or of different data sets, as one: the tables of an atlas of the whole, exactly.
+"""Atlases of parts of a data set, or of different data sets, as one: the atlas of the whole, exactly.
 
-Counts, exact sums, references, maps and barcodes are those that one pass over all images would have found. What depends
-on the whole cannot be: pictures and patches are those that the parts have, and patches are left out where a data set
-was in parts, since another latent may be noise in the whole.
+Counts, exact sums, references, maps, barcodes and the patients' own images are those that one pass over all images
+would have found. What depends on the whole cannot all be: pictures are those that the parts have, and the latents of
+patches are kept for those images only where they are what the whole would have kept, since another latent may be noise
+in the whole. What had to be left out is said in the manifest (`config.left_out`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from cytosae_core.atlas import exact_sum, maps, optional_files, tables
 from cytosae_core.atlas import files as atlas_files
+from cytosae_core.atlas import optional_files, tables
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.barcodes import Barcodes
-from cytosae_core.atlas.manifest import DatasetInfo, Manifest, Skipped
+from cytosae_core.atlas.manifest import Manifest, Skipped
+from cytosae_core.atlas.merge_barcodes import carry_image_barcodes, carry_patient_references, merged_barcodes
+from cytosae_core.atlas.merge_datasets import (
+    Carried,
+    DatasetPart,
+    added_sums,
+    merged_maps,
+    merged_part,
+    merged_references,
+    parts_of,
+)
+from cytosae_core.atlas.merge_patches import carry_patches
+from cytosae_core.atlas.merge_rule import PatchRule
 from cytosae_core.atlas.publish import workspace
-from cytosae_core.atlas.references import label_entropy, strongest
 from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
 from cytosae_core.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One data set of one atlas."""
-
-    atlas: LatentAtlas
-    info: DatasetInfo
-    sums: npt.NDArray[np.int64]
-    references: pd.DataFrame
 
 
 def merge_atlases(paths: Sequence[Path], out: Path) -> Manifest:
@@ -42,31 +40,11 @@ def merge_atlases(paths: Sequence[Path], out: Path) -> Manifest:
     """
     atlases = [LatentAtlas.open(path) for path in paths]
     _refuse_differences(atlases)
-    parts = [part for atlas in atlases for part in _parts(atlas)]
+    parts = [part for atlas in atlases for part in parts_of(atlas)]
     names = list(dict.fromkeys(part.info.name for part in parts))
     groups = [[part for part in parts if part.info.name == name] for name in names]
-    k = int(atlases[0].manifest.config["definitions"]["n_references"])
     with workspace(out) as folder:
-        merged = [_merged(group, k) for group in groups]
-        map_values = _maps(folder, atlases, merged) if all(atlas.has_maps for atlas in atlases) else None
-        contents = AtlasContents(
-            sae_id=atlases[0].sae_id,
-            n_latents=atlases[0].n_latents,
-            parts=[
-                _as_part(group, rows, has_maps=map_values is not None)
-                for group, rows in zip(groups, merged, strict=True)
-            ],
-            pictures=_pictures(folder, atlases),
-            picture_suffix=atlases[0].manifest.picture_suffix,
-            map_values=map_values,
-            barcodes=_barcodes([atlas.barcodes() for atlas in atlases]),
-            image_activation=atlases[0].manifest.image_activation,
-            config={"made_by": "merge_atlases", "of": [atlas.atlas_id for atlas in atlases],
-                    "definitions": atlases[0].manifest.config["definitions"]},
-            skipped=_skipped(atlases),
-            more_files=[optional_files.write_sums(folder, [_sums(group) for group in groups])],
-        )  # fmt: skip
-        return fill(folder, contents)
+        return fill(folder, _contents(folder, atlases, groups, PatchRule.of(atlases, names)))
 
 
 def _refuse_differences(atlases: Sequence[LatentAtlas]) -> None:
@@ -84,83 +62,55 @@ def _refuse_differences(atlases: Sequence[LatentAtlas]) -> None:
             raise ConfigError(f"the atlases differ in {what}: {found}; merge only what was made alike")
 
 
-def _parts(atlas: LatentAtlas) -> list[_Part]:
-    sums = tables.read_array(atlas.path / tables.SUMS_NAME)
-    references = tables.read_table(atlas.path / tables.REFERENCES_NAME, tables.REFERENCES).to_pandas()
-    references = references.assign(atlas=atlas.atlas_id)
-    return [
-        _Part(atlas, info, np.array(sums[place]), references[references["dataset"] == info.name])
-        for place, info in enumerate(atlas.datasets)
+def _contents(
+    folder: Path, atlases: Sequence[LatentAtlas], groups: Sequence[Sequence[DatasetPart]], rule: PatchRule
+) -> AtlasContents:
+    """Everything of the merged atlas; large files and pictures are written into the folder."""
+    definitions = atlases[0].manifest.config["definitions"]
+    references = [merged_references(group, int(definitions["n_references"])) for group in groups]
+    map_values = merged_maps(folder, atlases, references) if all(atlas.has_maps for atlas in atlases) else None
+    has_maps = map_values is not None
+    parts = [merged_part(group, rows, has_maps=has_maps) for group, rows in zip(groups, references, strict=True)]
+    barcodes = merged_barcodes(atlases)
+    carried = [
+        carry_patient_references(folder, atlases, int(definitions["n_patient_references"])),
+        carry_image_barcodes(folder, atlases),
+        carry_patches(folder, groups, parts, rule),
     ]
-
-
-def _merged(group: Sequence[_Part], k: int) -> pd.DataFrame:
-    """References of the whole: sorted by latent and rank, with the atlas that each comes from."""
-    rows = pd.concat([part.references for part in group], ignore_index=True)
-    twice = rows.loc[rows.duplicated(["latent", "image_id"]), "image_id"]
-    if len(twice):
-        raise ConfigError(f"image {twice.iloc[0]!r} is in two of the atlases; merge parts that share no image")
-    _, orders = np.unique(rows["image_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
-    places, ranks = strongest(rows["latent"].to_numpy(np.int64), rows["activation"].to_numpy(), orders, k)
-    return rows.iloc[places].assign(rank=ranks.astype(np.int16)).reset_index(drop=True)
-
-
-def _as_part(group: Sequence[_Part], references: pd.DataFrame, *, has_maps: bool) -> AtlasPart:
-    first = group[0].info
-    kinds = sorted({part.info.label_kind for part in group})
-    if len(kinds) > 1:
-        raise ConfigError(
-            f"{first.name}: labels are {kinds} in its parts; build all parts with the same lists of images"
-        )
-    n_latents = group[0].atlas.n_latents
-    labels, _ = pd.factorize(references["label"])
-    latents, values = references["latent"].to_numpy(np.int64), references["activation"].to_numpy()
-    statistics = pd.DataFrame(
-        {
-            "n_active": np.sum([part.atlas.statistics(first.name)["n_active"] for part in group], axis=0),
-            "sum_activation": exact_sum.total(_sums(group)),
-            "label_entropy": label_entropy(latents, labels, values, n_latents),
-        }
+    sums = optional_files.write_sums(folder, [added_sums(group) for group in groups])
+    return AtlasContents(
+        sae_id=atlases[0].sae_id,
+        n_latents=atlases[0].n_latents,
+        parts=parts,
+        pictures=_pictures(folder, atlases, parts),
+        picture_suffix=atlases[0].manifest.picture_suffix,
+        map_values=map_values,
+        barcodes=barcodes,
+        image_activation=atlases[0].manifest.image_activation,
+        config=_config(atlases, rule, carried),
+        skipped=_skipped(atlases),
+        more_files=[sums, *(name for one in carried for name in one.files)],
     )
-    scales = {part.info.um_per_px for part in group}
-    info = replace(
-        first,
-        n_images=sum(part.info.n_images for part in group),
-        simulated=any(part.info.simulated for part in group),
-        um_per_px=scales.pop() if len(scales) == 1 else None,
-        fingerprint=first.fingerprint if len(group) == 1 else None,
-    )
-    return AtlasPart(info, statistics, references if has_maps else references.drop(columns="map_index"))
 
 
-def _sums(group: Sequence[_Part]) -> npt.NDArray[np.int64]:
-    total: npt.NDArray[np.int64] = np.sum([part.sums for part in group], axis=0, dtype=np.int64)
-    return total
+def _config(atlases: Sequence[LatentAtlas], rule: PatchRule, carried: Sequence[Carried]) -> dict[str, object]:
+    return {
+        "made_by": "merge_atlases",
+        "of": [atlas.atlas_id for atlas in atlases],
+        "definitions": atlases[0].manifest.config["definitions"],
+        **rule.to_document(),
+        "left_out": {name: reason for one in carried for name, reason in one.left_out.items()},
+    }
 
 
-def _maps(
-    folder: Path, atlases: Sequence[LatentAtlas], merged: Sequence[pd.DataFrame]
-) -> npt.NDArray[np.float16] | None:
-    """All maps in the order of the references, which get their new rows; None without references."""
-    n_maps = sum(len(rows) for rows in merged)
-    arrays = {atlas.atlas_id: tables.read_array(atlas.path / tables.MAPS_NAME) for atlas in atlases}
-    values = maps.new_maps(folder, n_maps, next(iter(arrays.values())).shape[1])
-    start = 0
-    for rows in merged:
-        for atlas_id, of_atlas in rows.groupby("atlas"):
-            values[start + of_atlas.index.to_numpy()] = arrays[str(atlas_id)][of_atlas["map_index"].to_numpy(np.int64)]
-        rows["map_index"] = np.arange(start, start + len(rows))
-        start += len(rows)
-    return values
-
-
-def _pictures(folder: Path, atlases: Sequence[LatentAtlas]) -> pd.DataFrame:
+def _pictures(folder: Path, atlases: Sequence[LatentAtlas], parts: Sequence[AtlasPart]) -> pd.DataFrame:
+    """Copy the pictures that the atlases have of the references of the whole; returns the table of them."""
     (folder / tables.DISPLAY_NAME).mkdir()
+    wanted = pd.concat([part.references["image_id"] for part in parts])
     frames = []
     for atlas in atlases:
-        images = (
-            tables.read_table(atlas.path / tables.IMAGES_NAME, tables.IMAGES).to_pandas().dropna(subset=["picture"])
-        )
+        images = tables.read_table(atlas.path / tables.IMAGES_NAME, tables.IMAGES).to_pandas()
+        images = images[images["image_id"].isin(wanted)].dropna(subset=["picture"])
         for sha256 in images["picture"].unique():
             source = atlas.picture_path(sha256)
             target = folder / source.relative_to(atlas.path)
@@ -171,28 +121,6 @@ def _pictures(folder: Path, atlases: Sequence[LatentAtlas]) -> pd.DataFrame:
     columns = ["image_id", "picture", "width", "height", "n_bytes"]
     pictures: pd.DataFrame = pd.concat(frames, ignore_index=True).drop_duplicates("image_id")[columns]
     return pictures
-
-
-def _barcodes(found: Sequence[Barcodes | None]) -> Barcodes | None:
-    """All patients, those of several parts added up; ConfigError for barcodes of different data sets."""
-    present = [one for one in found if one is not None]
-    if not present:
-        return None
-    names = sorted({one.dataset for one in present})
-    if len(names) > 1:
-        raise ConfigError(f"the atlases have barcodes of {names}, and an atlas has those of one data set; merge fewer")
-    groups = pd.concat([one.groups for one in present], ignore_index=True)
-    table = groups.groupby("patient", sort=True).agg(
-        diagnosis=("diagnosis", "first"), n_images=("n_images", "sum"), n_diagnoses=("diagnosis", "nunique")
-    )
-    if (table["n_diagnoses"] > 1).any():
-        raise ConfigError(f"patient {table.index[table['n_diagnoses'] > 1][0]!r} has two diagnoses; correct one part")
-    counts = np.zeros((len(table), present[0].counts.shape[1]), np.int32)
-    np.add.at(
-        counts, table.index.get_indexer(pd.Index(groups["patient"])), np.concatenate([one.counts for one in present])
-    )
-    patients = table.reset_index()[["patient", "diagnosis", "n_images"]]
-    return Barcodes(names[0], counts, patients, present[0].tokens, present[0].tau)
 
 
 def _skipped(atlases: Sequence[LatentAtlas]) -> tuple[Skipped, ...]:

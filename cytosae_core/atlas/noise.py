@@ -4,8 +4,9 @@ The rule of the released code: a latent is noise when its mean activation on MLL
 above 0.1. Not its frequency: that would drop nearly all latents of interest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,28 @@ class NoiseFilter:
             raise ConfigError(f"noise is to be judged on {chosen!r}, which is not among {list(names)}; name another")
         return chosen
 
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any]) -> "NoiseFilter | None":
+        """The filter that the maker of an atlas used, as its manifest says; None where it does not say."""
+        if "noise_of" not in config or "max_noise" not in config:
+            return None
+        return cls(str(config["noise_of"]), float(config["max_noise"]))
+
     def keep(self, mean_activation: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
         """(n_latents,) whether each latent is no noise; NaN, where a latent never fires, is none."""
         return ~(mean_activation > self.max_mean_activation)
+
+
+def filter_of_whole(parts: Sequence[tuple[NoiseFilter, Sequence[str]]], names: Sequence[str]) -> NoiseFilter | None:
+    """The filter of a build of all data sets `names`, from those of builds of parts with the data sets they had.
+
+    A data set that a part would have taken by default was not chosen by anybody: the whole takes its own default. None
+    where nobody can know: the parts have different limits, or made different choices.
+    """
+    limits = {part.max_mean_activation for part, _ in parts}
+    chosen = {part.dataset for part, had in parts if part.dataset != NoiseFilter().dataset_among(had)}
+    dataset = next(iter(chosen), None)
+    ignored = any(dataset in had and part.dataset != dataset for part, had in parts)
+    if len(limits) != 1 or len(chosen) > 1 or ignored:
+        return None
+    return NoiseFilter(NoiseFilter(dataset).dataset_among(names), limits.pop())

@@ -22,57 +22,70 @@ def write_sums(folder: Path, sums: Sequence[npt.NDArray[np.int64]]) -> str:
     return tables.SUMS_NAME
 
 
-def write_patient_references(folder: Path, frame: pd.DataFrame) -> str:
-    """Patients' own strongest images, sorted by latent, in row groups; returns the file's name."""
-    (folder / tables.PATIENT_REFERENCES_NAME).parent.mkdir(exist_ok=True)
-    schema = tables.PATIENT_REFERENCES
-    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False).replace_schema_metadata()
-    path = folder / tables.PATIENT_REFERENCES_NAME
-    pq.write_table(table, path, compression="zstd", row_group_size=PATIENT_ROWS_PER_GROUP)
+def write_patient_references(folder: Path, frames: Iterable[pd.DataFrame]) -> str:
+    """Patients' own strongest images, sorted by latent over all frames, in row groups; returns the file's name."""
+    path, schema = folder / tables.PATIENT_REFERENCES_NAME, tables.PATIENT_REFERENCES
+    path.parent.mkdir(exist_ok=True)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for frame in frames:
+            table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+            writer.write_table(table.replace_schema_metadata(), row_group_size=PATIENT_ROWS_PER_GROUP)
     return tables.PATIENT_REFERENCES_NAME
 
 
-def read_patient_references(folder: Path, latent: int) -> pd.DataFrame:
-    """The rows of one latent: patient, rank, image_id, activation; ArtifactError where the table is damaged."""
-    rows = _rows_where(folder / tables.PATIENT_REFERENCES_NAME, tables.PATIENT_REFERENCES, "latent", latent)
-    frame: pd.DataFrame = rows.select(["patient", "rank", "image_id", "activation"]).to_pandas()
+def read_patient_references(folder: Path, latents: range) -> pd.DataFrame:
+    """The rows of these latents, all columns; ArtifactError where the table is damaged."""
+    path = folder / tables.PATIENT_REFERENCES_NAME
+    rows = _rows_between(path, tables.PATIENT_REFERENCES, "latent", latents.start, latents.stop - 1)
+    frame: pd.DataFrame = rows.to_pandas()
     return frame
 
 
 def read_image_barcode(folder: Path, image_id: str, n_latents: int) -> npt.NDArray[np.int32]:
     """Activating tokens (n_latents,) of one image; all 0 for one without any. ArtifactError: the table is damaged."""
-    rows = _rows_where(folder / tables.IMAGE_BARCODES_NAME, tables.IMAGE_BARCODES, "image_id", image_id)
+    rows = read_image_barcodes(folder, image_id, image_id)
     counts = np.zeros(n_latents, np.int32)
     for latents, values in zip(rows["latents"].to_pylist(), rows["counts"].to_pylist(), strict=True):
         counts[latents] = values
     return counts
 
 
-def _rows_where(path: Path, schema: pa.Schema, column: str, value: int | str) -> pa.Table:
-    """Only row groups that may hold the value are read: the tables are sorted by this column."""
+def read_image_barcodes(folder: Path, first: str, last: str) -> pa.Table:
+    """The rows of the images with ids from `first` to `last`; ArtifactError where the table is damaged."""
+    return _rows_between(folder / tables.IMAGE_BARCODES_NAME, tables.IMAGE_BARCODES, "image_id", first, last)
+
+
+def _rows_between(path: Path, schema: pa.Schema, column: str, first: int | str, last: int | str) -> pa.Table:
+    """Only row groups that may hold such rows are read: the tables are sorted by this column."""
     tables.open_table(path, schema).close()
     try:
-        return pq.read_table(path, filters=[(column, "==", value)])
+        return pq.read_table(path, filters=[(column, ">=", first), (column, "<=", last)])
     except (pa.ArrowException, OSError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); copy the whole folder again") from error
 
 
-ImageBarcodes = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Integers = npt.NDArray[np.int64]
 
 
-def write_image_barcodes(folder: Path, image_ids: npt.NDArray[Any], parts: Iterable[ImageBarcodes]) -> str:
-    """Row, latent and count of every entry, sorted, part by part; one row an image with any; returns the name."""
-    (folder / tables.IMAGE_BARCODES_NAME).parent.mkdir(exist_ok=True)
-    with pq.ParquetWriter(folder / tables.IMAGE_BARCODES_NAME, tables.IMAGE_BARCODES, compression="zstd") as writer:
-        for rows, latents, counts in parts:
-            images, starts = np.unique(rows, return_index=True)
-            offsets = pa.array(np.append(starts, len(rows)), pa.int32())
-            columns = [
-                pa.array(image_ids[images], pa.string()),
-                pa.ListArray.from_arrays(offsets, pa.array(latents, pa.int32())),
-                pa.ListArray.from_arrays(offsets, pa.array(counts, pa.int32())),
-            ]
-            writer.write_table(pa.table(columns, schema=tables.IMAGE_BARCODES))
+def image_barcodes(image_ids: npt.NDArray[Any], rows: Integers, latents: Integers, counts: Integers) -> pa.Table:
+    """One row an image with any of these entries, which are sorted by row of `image_ids` and latent."""
+    images, starts = np.unique(rows, return_index=True)
+    offsets = pa.array(np.append(starts, len(rows)), pa.int32())
+    columns = [
+        pa.array(image_ids[images], pa.string()),
+        pa.ListArray.from_arrays(offsets, pa.array(latents, pa.int32())),
+        pa.ListArray.from_arrays(offsets, pa.array(counts, pa.int32())),
+    ]
+    return pa.table(columns, schema=tables.IMAGE_BARCODES)
+
+
+def write_image_barcodes(folder: Path, parts: Iterable[pa.Table]) -> str:
+    """Images' barcodes, sorted over all parts, each of which becomes a row group; returns the file's name."""
+    path = folder / tables.IMAGE_BARCODES_NAME
+    path.parent.mkdir(exist_ok=True)
+    with pq.ParquetWriter(path, tables.IMAGE_BARCODES, compression="zstd") as writer:
+        for part in parts:
+            writer.write_table(part)
     return tables.IMAGE_BARCODES_NAME
 
 
@@ -90,6 +103,19 @@ class PatchLatents:
                 f"{self._values.shape}, and there are {len(names)} images; make the atlas anew"
             )
         self._places = {name: place for place, name in enumerate(names)}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Patches of an image, latents of a patch."""
+        return self._latents.shape[1], self._latents.shape[2]
+
+    def places(self, image_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        """(n_images,) places of these images; -1 where the file has no such image."""
+        return np.array([self._places.get(image_id, -1) for image_id in image_ids], np.int64)
+
+    def at(self, places: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float16]]:
+        """Latents and activations (n_images, n_patches, n) as they are stored."""
+        return np.array(self._latents[places]), np.array(self._values[places])
 
     def of_image(self, image_id: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Latents (-1: none) and activations (n_patches, n), strongest first; ArtifactError for an unknown image."""

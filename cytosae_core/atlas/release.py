@@ -11,9 +11,10 @@ import numpy.typing as npt
 from cytosae_core.atlas import pictures as display
 from cytosae_core.atlas import release_barcodes, release_checks
 from cytosae_core.atlas.barcodes import Barcodes
+from cytosae_core.atlas.interest import LOG10_THRESHOLD
 from cytosae_core.atlas.manifest import Manifest, Skipped
 from cytosae_core.atlas.publish import refuse_existing, workspace
-from cytosae_core.atlas.release_dataset import LOG10_THRESHOLD, PreparedDataset, is_high, prepare
+from cytosae_core.atlas.release_dataset import PreparedDataset, is_high, prepare
 from cytosae_core.atlas.release_model import ReleaseTables
 from cytosae_core.atlas.release_options import ReleaseImport
 from cytosae_core.atlas.release_positions import ImageList, from_file_list, from_folder, published_labels

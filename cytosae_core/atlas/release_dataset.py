@@ -9,15 +9,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from cytosae_core.atlas import release_checks
+from cytosae_core.atlas.interest import LOG10_THRESHOLD
 from cytosae_core.atlas.manifest import DatasetInfo
 from cytosae_core.atlas.release_model import ReleaseTables
 from cytosae_core.atlas.release_positions import N_IMAGES, ImageList, published_labels
 from cytosae_core.atlas.writer import AtlasPart
 from cytosae_core.errors import ReleaseError
 from cytosae_core.images.walk import RealFolder, find_image
-
-LOG10_THRESHOLD = -3.0
-"""Latents above this log10 mean activation are the "high-activation" ones that the paper looks at."""
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,7 @@ def images_with_patches(atlas: LatentAtlas) -> frozenset[str]:
 
 def noise_filter(atlas: LatentAtlas) -> NoiseFilter:
     """Which latents the atlas itself left out of the patches as noise; the paper's rule where it does not say."""
-    known = atlas.manifest.config
-    if "noise_of" not in known or "max_noise" not in known:
-        return NoiseFilter()
-    return NoiseFilter(str(known["noise_of"]), float(known["max_noise"]))
+    return NoiseFilter.of_config(atlas.manifest.config) or NoiseFilter()
 
 
 def has_patient_references(atlas: LatentAtlas) -> bool:

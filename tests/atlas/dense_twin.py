@@ -55,6 +55,15 @@ def dense_barcodes(counts, patients):
     return {patient: (len(index), counts[index].sum(axis=0)) for patient, index in rows.items()}
 
 
+def dense_strongest(z, keep, n):
+    """Latents (-1: none) and activations (n_tokens, n) of z (n_tokens, d_sae): strongest first, then by latent."""
+    latents, values = np.full((len(z), n), -1), np.zeros((len(z), n))
+    for token, row in enumerate(z):
+        active = sorted((latent for latent in np.flatnonzero(keep) if row[latent] > 0), key=lambda s: (-row[s], s))[:n]
+        latents[token, : len(active)], values[token, : len(active)] = active, row[active]
+    return latents, values
+
+
 def exact_weights(rng, d_in, d_sae):
     """Weights on a coarse grid: float32 and float64 agree to the last bit, and equal activations are frequent."""
     grid = {

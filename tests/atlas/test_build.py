@@ -5,10 +5,12 @@ import threading
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cytosae_core.atlas import tables
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.build import build_atlas
 from cytosae_core.atlas.build_options import BuildConfig
@@ -167,6 +169,14 @@ def test_an_interrupted_build_goes_on_and_computes_no_finished_part_again(tmp_pa
     assert not list(tmp_path.glob(".*"))
     n_looks = 2 * 40  # every image is looked at, and every one is a reference here
     assert sum(source.n_read for source in sources) <= n_looks + 4
+
+
+def test_image_barcodes_are_sorted_whatever_the_order_of_the_data_sets(tmp_path):
+    sources = [draw_tokens(name, 5) for name in ("b", "a", "a-b")]
+    atlas = _build(tmp_path / "atlas", sources, BuildConfig(part_images=2, image_barcodes=True))
+    ids = pq.read_table(atlas.path / tables.IMAGE_BARCODES_NAME)["image_id"].to_pylist()
+    assert ids == sorted(ids)
+    assert {image_id.split("/")[0] for image_id in ids} == {"b", "a", "a-b"}
 
 
 def test_other_settings_do_not_continue_a_run(tmp_path):

@@ -1,7 +1,5 @@
 """Atlases of parts, merged, against the atlas of the whole."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,26 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.build import build_atlas
-from cytosae_core.atlas.build_options import BuildConfig
-from cytosae_core.atlas.build_plan import DatasetInput
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.merge import merge_atlases
 from cytosae_core.errors import ConfigError
 from tests.atlas.array_tokens import draw_checkpoint, draw_tokens
+from tests.atlas.splits import build, some
 
 PATIENTS = [("P1", "NPM1"), ("P2", "control"), ("P3", "control")]
-
-
-def _build(out, sources, seed=1, **options):
-    build_atlas(draw_checkpoint(seed=seed), [DatasetInput(s) for s in sources], out, BuildConfig(**options))
-    return LatentAtlas.open(out)
-
-
-def _some(source, rows):
-    return dataclasses.replace(
-        source, images=source.images.iloc[rows].reset_index(drop=True), tokens=source.tokens[rows]
-    )
 
 
 def _same(one, other):
@@ -48,12 +33,12 @@ def _same(one, other):
 def test_atlases_of_parts_merge_into_the_atlas_of_the_whole(tmp_path_factory, owner):
     folder = tmp_path_factory.mktemp("merge")
     source, other = draw_tokens("cohort", 18, seed=4, patients=PATIENTS), draw_tokens("mll23", 9, seed=5)
-    whole = _build(folder / "whole", [source, other])
+    whole = build(folder / "whole", [source, other])
     used = sorted(set(owner))
     paths = [folder / f"part {part}" for part in used]
     for part, path in zip(used, paths, strict=True):
-        _build(path, [_some(source, [i for i in range(18) if owner[i] == part])])
-    _build(folder / "mll23", [other])
+        build(path, [some(source, [i for i in range(18) if owner[i] == part])])
+    build(folder / "mll23", [other])
     merge_atlases([*paths, folder / "mll23"], folder / "merged")
     _same(LatentAtlas.open(folder / "merged"), whole)
 
@@ -62,18 +47,18 @@ def test_merging_parts_of_a_merged_atlas_is_the_same_again(tmp_path):
     source = draw_tokens("cohort", 15, seed=4, patients=PATIENTS)
     paths = [tmp_path / str(part) for part in range(3)]
     for part, path in enumerate(paths):
-        _build(path, [_some(source, list(range(part, 15, 3)))])
+        build(path, [some(source, list(range(part, 15, 3)))])
     merge_atlases(paths[1:], tmp_path / "two")
     merge_atlases([tmp_path / "two", paths[0]], tmp_path / "three")
-    _same(LatentAtlas.open(tmp_path / "three"), _build(tmp_path / "whole", [source]))
+    _same(LatentAtlas.open(tmp_path / "three"), build(tmp_path / "whole", [source]))
 
 
 def test_atlases_that_do_not_belong_together_are_refused(tmp_path):
     source = draw_tokens("cohort", 6, patients=PATIENTS)
-    one = _build(tmp_path / "one", [source]).path
-    other_sae = _build(tmp_path / "sae", [source], seed=2).path
-    other_tau = _build(tmp_path / "tau", [source], definitions=Definitions(tau=0.5)).path
-    cohort = _build(tmp_path / "cohort", [draw_tokens("other", 6, patients=PATIENTS)]).path
+    one = build(tmp_path / "one", [source]).path
+    other_sae = build(tmp_path / "sae", [source], draw_checkpoint(seed=2)).path
+    other_tau = build(tmp_path / "tau", [source], definitions=Definitions(tau=0.5)).path
+    cohort = build(tmp_path / "cohort", [draw_tokens("other", 6, patients=PATIENTS)]).path
     cases = [
         ([one, one], "is in two of the atlases"),
         ([one, other_sae], "differ in SAE"),
