@@ -5,14 +5,20 @@ With y = x / d and v = d w (d a width for each dimension, which changes no produ
     |y v - y' v'| <= |y - y'| |v| + |y'| |v - v'|        (Cauchy-Schwarz)
 
 A latent whose bound stays below 0 at every token of the image is not active there, whatever the rounding: nothing is
-lost. All others, some 5 to 10 % in an SAE that was trained, are computed in floats.
+lost. All others, some 5 to 15 % in an SAE that was trained, are computed in floats.
+
+Training leaves a dead latent where it stopped firing, just below 0, so bounds must be tight. Tokens of an image differ
+in length by a factor of three or more: those of like length share a width and a bound.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-LATENTS_AT_ONCE = 2048
+LATENTS_AT_ONCE = 4096
 _COPIED_AT_ONCE = 512
+_TOKEN_GROUPS = 16
 _LEVELS = 127
 _SLACK = 2e-4
 """Share of |x| |w| that float32 sums over a few thousand dimensions can be wrong by, with room to spare."""
@@ -43,19 +49,45 @@ class Int8Screen:
 
     def candidates(self, x: Tensor) -> Tensor:
         """Latents, ascending, that may be active at one of the centred tokens (n_tokens, d_in) of an image."""
-        y = x / self._spread
-        step = (y.abs().max() / _LEVELS).clamp_min(1e-30)
-        rounded = (y / step).round_()
-        error, norm = (y - rounded * step).norm(dim=1).max(), (rounded * step).norm(dim=1).max()
-        top = self._largest_products(rounded.to(torch.int8))
-        off = 1.001 * (error * self._norm + norm * self._error) + _SLACK * norm * self._norm
-        possible: Tensor = step * self._step * top + off + self._bias > 0
+        groups = _grouped(x / self._spread)
+        possible: Tensor = torch.empty(len(self._values), dtype=torch.bool)
+        for start in range(0, len(possible), LATENTS_AT_ONCE):
+            part = slice(start, start + LATENTS_AT_ONCE)
+            products = torch._int_mm(groups.values, self._values[part].T).split(groups.sizes)
+            top = torch.stack([of_group.amax(dim=0) for of_group in products])  # (n_groups, n_latents)
+            reach = torch.outer(groups.step, self._step[part]).mul_(top)
+            reach.add_(torch.outer(1.001 * groups.error + _SLACK * groups.norm, self._norm[part]))
+            reach.add_(torch.outer(1.001 * groups.norm, self._error[part])).add_(self._bias[part])
+            possible[part] = (reach > 0).any(dim=0)
         return possible.nonzero()[:, 0]
 
-    def _largest_products(self, rounded: Tensor) -> Tensor:
-        """(d_sae,) largest product over the tokens."""
-        top: Tensor = torch.empty(len(self._values))
-        for start in range(0, len(top), LATENTS_AT_ONCE):
-            part = slice(start, start + LATENTS_AT_ONCE)
-            top[part] = torch._int_mm(rounded, self._values[part].T).amax(dim=0)
-        return top
+
+class _TokenGroups(NamedTuple):
+    """Tokens in groups of like length, each as 8-bit multiples of its own step."""
+
+    values: Tensor
+    """(n_tokens, d_in) int8, the longest tokens first."""
+    sizes: list[int]
+    """Tokens of each group."""
+    step: Tensor
+    """(n_groups,)."""
+    error: Tensor
+    """(n_groups,) length of the largest rounding error."""
+    norm: Tensor
+    """(n_groups,) length of the longest rounded token."""
+
+
+def _grouped(y: Tensor) -> _TokenGroups:
+    length = torch.linalg.vector_norm(y, dim=1)
+    level = (length / length.max().clamp_min(1e-30)).clamp_min(1e-3).log()  # 0 for the longest token
+    place = (level / level.min().clamp_max(-1e-6) * (_TOKEN_GROUPS - 1)).round_().long()
+    sizes = [n for n in place.bincount().tolist() if n]
+    groups = y[place.argsort()].split(sizes)
+    steps = [(group.abs().max() / _LEVELS).clamp_min(1e-30) for group in groups]
+    rounded = [(group / step).round_() for group, step in zip(groups, steps, strict=True)]
+    back = [values * step for values, step in zip(rounded, steps, strict=True)]
+    errors = [(group - again).norm(dim=1).max() for group, again in zip(groups, back, strict=True)]
+    norms = [again.norm(dim=1).max() for again in back]
+    return _TokenGroups(
+        torch.cat(rounded).to(torch.int8), sizes, torch.stack(steps), torch.stack(errors), torch.stack(norms)
+    )

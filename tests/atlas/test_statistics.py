@@ -218,6 +218,20 @@ def test_the_screen_leaves_out_most_latents_that_are_never_active():
     assert 20 < n_active <= encoder.n_candidates(tokens) < n_active + 15
 
 
+def test_a_long_token_does_not_make_the_screen_blind_for_the_short_ones():
+    rng = np.random.default_rng(0)
+    tokens = rng.standard_normal((200, 64)).astype(np.float32)
+    tokens[7] *= 30
+    w_enc = rng.standard_normal((64, 500))
+    w_enc -= np.outer(tokens[7], (60 + tokens[7] @ w_enc) / (tokens[7] @ tokens[7]))  # far below 0 at that token
+    just_below = -1.2 * (tokens @ w_enc).max(axis=0)
+    weights = {"W_enc": w_enc, "b_enc": just_below, "b_dec": np.zeros(64), "W_dec": w_enc.T}
+    weights = {name: torch.from_numpy(np.ascontiguousarray(w, np.float32)) for name, w in weights.items()}
+    encoder = SparseEncoder(weights, Definitions(), screened=True)
+    assert len(encoder.images(tokens[None]).latent) == 0
+    assert encoder.n_candidates(tokens) < 50
+
+
 def test_an_encoder_that_lies_latents_first_is_read_where_it_lies():
     weights = {
         "W_enc": torch.randn(8, 70),
