@@ -1,5 +1,6 @@
 """The folder of figures: complete, honest about what is missing and what was drawn, and readable without a network."""
 
+import dataclasses
 import importlib
 import re
 import shutil
@@ -90,6 +91,17 @@ def test_every_page_says_what_it_is_and_needs_no_network(made):
         assert ("Plotly.newPlot" in text) == ('"showSendToCloud": false' in text), page.name
         for target in re.findall(r'(?:src|href)="([^"#]+)"', text):
             assert target.startswith("data:") or (out / target).is_file(), target
+
+
+def test_cells_of_other_people_are_not_called_those_of_the_patients(simulated, made, monkeypatch, tmp_path):
+    said = "no cell of these patients: the atlas has no pictures of acevedo"
+    assert said not in (made[0] / "5B_cells_of_diseases.html").read_text(encoding="utf-8")
+    datasets = tuple(
+        dataclasses.replace(info, n_pictures=0) if info.name == "acevedo" else info for info in simulated.datasets
+    )
+    monkeypatch.setattr(type(simulated), "datasets", property(lambda _: datasets))
+    make_figures(FigureConfig(atlas=simulated.path, latents=(1,), n_sheets=1, static=False), tmp_path / "out")
+    assert said in (tmp_path / "out" / "5B_cells_of_diseases.html").read_text(encoding="utf-8")
 
 
 def test_the_marked_cells_are_the_first_of_the_ranking(made, simulated):
