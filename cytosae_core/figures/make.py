@@ -81,8 +81,7 @@ class _Maker:
         info = next(info for info in self.atlas.datasets if info.name == dataset)
         figure = plane.latent_plane(
             self.atlas.statistics(dataset), self._labels[dataset], f"Latents on {dataset}",
-            activation=self.atlas.manifest.image_activation, label_kind=info.label_kind,
-            simulated=self.atlas.simulated,
+            activation=self.atlas.manifest.image_activation, label_kind=info.label_kind, simulated=info.simulated,
         )  # fmt: skip
         self.folder.add_figure(f"2A_latent_plane_{dataset}", figure)
 

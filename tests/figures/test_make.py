@@ -104,6 +104,14 @@ def test_cells_of_other_people_are_not_called_those_of_the_patients(simulated, m
     assert said in (tmp_path / "out" / "5B_cells_of_diseases.html").read_text(encoding="utf-8")
 
 
+def test_a_data_set_of_photographs_beside_drawn_patients_is_not_called_simulated(simulated, monkeypatch, tmp_path):
+    datasets = tuple(dataclasses.replace(info, simulated=info.name == "acevedo") for info in simulated.datasets)
+    monkeypatch.setattr(type(simulated), "datasets", property(lambda _: datasets))
+    make_figures(FigureConfig(atlas=simulated.path, latents=(1,), n_sheets=1, static=False), tmp_path / "out")
+    planes = [tmp_path / "out" / f"2A_latent_plane_{info.name}.html" for info in datasets]
+    assert ["SIMULATED" in plane.read_text(encoding="utf-8") for plane in planes] == [False, True]
+
+
 def test_the_marked_cells_are_the_first_of_the_ranking(made, simulated):
     out, *_ = made
     ranking = differential_latents(simulated.barcodes(), "CBFB::MYH11", "PML::RARA", n=6)
