@@ -31,6 +31,8 @@ def bar(label: str, *, leave: bool = True) -> Progress:
     line = tqdm(desc=label, unit="", dynamic_ncols=True, leave=leave)
 
     def update(n_done: int, n_all: int) -> None:
+        if n_done == 0:  # it begins now, and not when the bar was made
+            line.reset()
         line.total = n_all
         line.update(n_done - line.n)
         if n_done >= n_all:

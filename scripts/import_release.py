@@ -32,7 +32,8 @@ def main(options: ReleaseImport) -> None:
 def show(options: ReleaseImport, report: "ImportReport") -> None:
     """Print what the atlas holds and what could not be shown."""
     manifest = report.manifest
-    print(f"{options.out}: {manifest.atlas_id}, SAE {manifest.sae_id}, {manifest.n_latents:,} latents")
+    mark = " (SIMULATED)" if manifest.simulated else ""
+    print(f"{options.out}{mark}: {manifest.atlas_id}, SAE {manifest.sae_id}, {manifest.n_latents:,} latents")
     for info, one in zip(manifest.datasets, report.prepared, strict=True):
         checked = "every label checked" if one.images is not None else "no image list: labels not checked"
         print(
@@ -42,6 +43,10 @@ def show(options: ReleaseImport, report: "ImportReport") -> None:
         )
         if one.images is not None and one.images.n_ignored:
             print(f"    {one.images.n_ignored} files in the image folder are not part of the data set's layout")
+    if report.barcodes is not None:
+        groups = report.barcodes.groups
+        sizes = ", ".join(f"{name} {n}" for name, n in groups["diagnosis"].value_counts().sort_index().items())
+        print(f"  barcodes of {len(groups)} patients ({sizes}) with {groups['n_images'].sum():,} images")
     if len(report.prepared) > 1:
         print(f"  strongest latents that any two data sets share: at least {report.smallest_share:.1%}")
     if manifest.skipped:

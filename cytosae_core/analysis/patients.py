@@ -59,6 +59,7 @@ def permutation_test(
     rng = np.random.default_rng(seed)
     score = _score(method, groups, n_folds, seed)
     null = []
+    progress(0, n_permutations)
     for index in range(n_permutations):
         dealt = groups.assign(diagnosis=rng.permutation(groups["diagnosis"].to_numpy()))
         null.append(_score(method, dealt, n_folds, seed))

@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
+from cytosae_core.analysis.softmax import fit_softmax
 from cytosae_core.errors import AnalysisError
 
 Reading = Literal["samples", "features"]
@@ -26,8 +26,6 @@ IntArray = NDArray[np.int64]
 
 NOISE = 1e-12
 """Directions with less than this share of the largest eigenvalue are rounding noise."""
-MAX_ITER = 20_000
-TOLERANCE = 1e-6
 
 
 class Prediction(NamedTuple):
@@ -75,9 +73,7 @@ def fit_and_predict(products: FloatArray, codes: IntArray, train: IntArray, test
     roots = np.sqrt(values[kept] / scale)
     z_train = vectors[:, kept] * roots
     z_test = products[np.ix_(test, train)] @ vectors[:, kept] / (roots * scale)
-    model = LogisticRegression(C=c * scale, max_iter=MAX_ITER, tol=TOLERANCE)
-    predicted: IntArray = model.fit(z_train, codes[train]).predict(z_test)
-    return predicted
+    return fit_softmax(z_train, codes[train], c * scale).predict(z_test)
 
 
 def probe(features: NDArray[np.floating], reading: Reading) -> Method:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 
 from cytosae_core.analysis.folds import patient_folds
 from cytosae_core.analysis.probing import (
@@ -42,6 +41,15 @@ def kept_latents(
     return {t: mean > 10.0**t for t in thresholds}
 
 
+def weighted_f1(truth: IntArray, predicted: IntArray) -> float:
+    """F1 `2 tp / (2 tp + fp + fn)` of each group of `truth` (n,), weighted by its size."""
+    n = int(max(truth.max(), predicted.max())) + 1
+    right, named, there = (np.bincount(one, minlength=n) for one in (truth[truth == predicted], predicted, truth))
+    sizes = (named + there).astype(np.float64)
+    f1 = np.divide(2 * right, sizes, out=np.zeros(n), where=sizes > 0)
+    return float(np.average(f1, weights=there))
+
+
 class Sweep:
     """The probe at every threshold on the same patients: inner products are made once."""
 
@@ -56,7 +64,11 @@ class Sweep:
             if not np.isfinite(t):
                 raise AnalysisError(f"threshold {t} is no number; give thresholds such as {THRESHOLDS[0]}")
         self.n_features = features.shape[1]
-        self.products = {t: inner_products(features[:, used]) for t, used in kept.items()}
+        first_with: dict[bytes, float] = {}
+        self._first_of = {t: first_with.setdefault(used.tobytes(), t) for t, used in kept.items()}
+        """Threshold -> the first one that keeps the same latents: what is found for it holds for both."""
+        own = {t: inner_products(features[:, kept[t]]) for t in set(self._first_of.values())}
+        self.products = {t: own[first] for t, first in self._first_of.items()}
 
     def at(self, threshold: float, reading: Reading) -> Method:
         """The method with a threshold that was fixed beforehand."""
@@ -73,7 +85,9 @@ class Sweep:
         """
 
         def predict(codes: IntArray, train: IntArray, test: IntArray, seed: int) -> Prediction:
-            scores = {t: self._inner_score(t, reading, codes, train, seed) for t in self.products}
+            firsts = dict.fromkeys(self._first_of.values())
+            found = {t: self._inner_score(t, reading, codes, train, seed) for t in firsts}
+            scores = {t: found[first] for t, first in self._first_of.items()}
             best = max(scores, key=lambda t: (round(scores[t], 9), t))
             return Prediction(self._predict(best, reading, codes, train, test), f"t = {best:g}")
 
@@ -92,7 +106,7 @@ class Sweep:
         for fold in patient_folds(own_codes, n_inner, [seed]):
             predicted = self._predict(t, reading, codes, train[fold.train], train[fold.test])
             truth = codes[train[fold.test]]
-            scores.append(f1_score(truth, predicted, labels=known, average="weighted", zero_division=0))
+            scores.append(weighted_f1(truth, predicted))
         return float(np.mean(scores))
 
     def _predict(self, t: float, reading: Reading, codes: IntArray, train: IntArray, test: IntArray) -> IntArray:

@@ -35,7 +35,7 @@ class DatasetInfo:
     n_images: int
     """Images that the statistics were computed over."""
     simulated: bool = False
-    """Whether its images were drawn by a program."""
+    """Whether its images, or its patients' counts, were drawn by a program."""
     um_per_px: float | None = None
     """Micrometres per display pixel; None: not known, so no scale bar may be drawn."""
     label_kind: str = "class"

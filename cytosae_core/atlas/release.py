@@ -33,6 +33,8 @@ class ImportReport:
     prepared: Sequence[PreparedDataset]
     smallest_share: float
     """Smallest share of strongest latents that two data sets have in common."""
+    barcodes: Barcodes | None = None
+    """Those of the patients, where counts were given."""
 
 
 def import_release(options: ReleaseImport, progress: Progress = silent) -> ImportReport:
@@ -46,7 +48,10 @@ def import_release(options: ReleaseImport, progress: Progress = silent) -> Impor
     all_tables = [read_tables(options.tables, dataset) for dataset in _datasets(options)]
     smallest_share = release_checks.check_same_sae(all_tables, allow_different=options.allow_different_saes)
     sae_id, sae_id_from = identify(all_tables, options.checkpoint, options.sae_id)
-    prepared = [prepare(tables, _image_list(options, tables.dataset), options.classnames) for tables in all_tables]
+    prepared = [
+        _marked(options, prepare(tables, _image_list(options, tables.dataset), options.classnames))
+        for tables in all_tables
+    ]
     barcodes = _barcodes(options, prepared)
     contents = AtlasContents(
         sae_id=sae_id,
@@ -58,7 +63,7 @@ def import_release(options: ReleaseImport, progress: Progress = silent) -> Impor
     )
     marked = _latents_with_pictures(options, all_tables)
     manifest = _publish(options, prepared, contents, marked, progress)
-    return ImportReport(manifest, prepared, smallest_share)
+    return ImportReport(manifest, prepared, smallest_share, barcodes)
 
 
 def _datasets(options: ReleaseImport) -> tuple[str, ...]:
@@ -70,7 +75,19 @@ def _datasets(options: ReleaseImport) -> tuple[str, ...]:
     for name in (*options.images, *options.file_lists):
         if name not in chosen:
             raise ConfigError(f"images or a file list are given for {name!r}, which is not imported: {list(chosen)}")
+    for name in options.simulated:
+        if name not in chosen:
+            raise ConfigError(f"{name!r} is called simulated and is not imported: {list(chosen)}")
     return chosen
+
+
+def _marked(options: ReleaseImport, one: PreparedDataset) -> PreparedDataset:
+    """The data set, called simulated where somebody or the files of its patients say so."""
+    name = one.part.info.name
+    drawn = name in options.simulated or (name == release_barcodes.DATASET and options.has_drawn_patients)
+    return dataclasses.replace(
+        one, part=dataclasses.replace(one.part, info=dataclasses.replace(one.part.info, simulated=drawn))
+    )
 
 
 def _image_list(options: ReleaseImport, dataset: str) -> ImageList | None:

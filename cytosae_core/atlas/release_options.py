@@ -7,6 +7,9 @@ from pathlib import Path
 from cytosae_core.atlas.pictures import MAX_SIDE
 from cytosae_core.errors import ConfigError
 
+SIMULATED = "SIMULATED"
+"""What drawn files say in their names."""
+
 
 @dataclass(frozen=True)
 class ReleaseImport:
@@ -28,6 +31,9 @@ class ReleaseImport:
     """The published cls_sae_cnt.npy of hehr, for the patients' barcodes."""
     patients: Path | None = None
     """CSV of patient, diagnosis, n_images; or metadata.csv of hehr, whose images or file list are then needed."""
+    simulated: tuple[str, ...] = ()
+    """Data sets whose tables or patient counts were drawn by a program; hehr is one by itself where the name of
+    --patient-counts or --patients says SIMULATED."""
     checkpoint: Path | None = None
     """The SAE's published .pt file or converted folder: then sae_id is that of the weights."""
     sae_id: str | None = None
@@ -51,3 +57,8 @@ class ReleaseImport:
             raise ConfigError(f"n_workers is {self.n_workers}; it must be at least 1")
         if self.patients is not None and self.patient_counts is None:
             raise ConfigError("a table of patients is of use with patient counts only; give --patient-counts too")
+
+    @property
+    def has_drawn_patients(self) -> bool:
+        """Whether the files of the patients say SIMULATED."""
+        return any(path is not None and SIMULATED in path.name for path in (self.patient_counts, self.patients))

@@ -54,7 +54,8 @@ class FigureConfig:
     min_images: int = 1
     """Patients with fewer images are left out."""
     static: bool = True
-    """Whether PNG and SVG files are wanted, where something is installed that can draw them."""
+    """Whether PNG and SVG files are wanted beside the pages; kaleido (pip install kaleido) and Chromium or Chrome draw
+    them, in a few seconds each."""
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers that cannot work, and an image without what it needs."""

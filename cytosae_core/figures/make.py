@@ -81,8 +81,7 @@ class _Maker:
         info = next(info for info in self.atlas.datasets if info.name == dataset)
         figure = plane.latent_plane(
             self.atlas.statistics(dataset), self._labels[dataset], f"Latents on {dataset}",
-            activation=self.atlas.manifest.image_activation, label_kind=info.label_kind,
-            simulated=self.atlas.simulated,
+            activation=self.atlas.manifest.image_activation, label_kind=info.label_kind, simulated=info.simulated,
         )  # fmt: skip
         self.folder.add_figure(f"2A_latent_plane_{dataset}", figure)
 
@@ -150,12 +149,10 @@ class _Maker:
         sheets = disease_sheets(self.atlas, self._barcodes, self._marked, self._groups, self.config.n_sheets)
         if not any(sheet.has_pictures for sheet in sheets):
             raise ConfigError("the atlas has no pictures of these latents; build it with --images")
-        self.folder.add_sheets(
-            "5B_cells_of_diseases",
-            f"Cells: {self._groups[0]} against {self._groups[1]}",
-            sheets,
-            simulated=self.atlas.simulated,
-        )
+        cohort = next(info for info in self.atlas.datasets if info.name == self._barcodes.dataset)
+        whose = "" if cohort.n_pictures else f" · no cell of these patients: the atlas has no pictures of {cohort.name}"
+        title = f"Cells: {self._groups[0]} against {self._groups[1]}{whose}"
+        self.folder.add_sheets("5B_cells_of_diseases", title, sheets, simulated=self.atlas.simulated)
 
     def similarity(self) -> None:
         similarity = patient_similarity(self._barcodes.per_image())

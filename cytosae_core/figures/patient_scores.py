@@ -87,7 +87,7 @@ def confusion_figure(confusion: pd.DataFrame, method: str, *, simulated: bool) -
         text=[[f"{one:.3g}" for one in line] for line in number], texttemplate="%{z:.0%}<br>%{text}",
         textfont={"size": 13},
         colorbar={
-            "title": {"text": "share of<br>the group"}, "tickformat": ".0%", "thickness": 12, "len": 0.6,
+            "title": {"text": "share of<br>the group<br>&nbsp;"}, "tickformat": ".0%", "thickness": 12, "len": 0.6,
             "outlinewidth": 0,
         },
         hovertemplate="%{y}, named %{x}: %{text} patients (%{z:.1%})<extra></extra>",

@@ -44,7 +44,7 @@ def similarity_figure(similarity: FloatArray, groups: pd.DataFrame, *, simulated
         z=similarity[np.ix_(order, order)].astype(np.float32), x=names, y=names, zmin=-1, zmax=1,
         colorscale=[list(step) for step in DIVERGING],
         hovertemplate="similarity %{z:.2f}<br>%{x}<br>%{y}<extra></extra>",
-        colorbar={"title": {"text": "cosine<br>similarity"}, "thickness": 12, "len": 0.5, "outlinewidth": 0},
+        colorbar={"title": {"text": "cosine<br>similarity<br>&nbsp;"}, "thickness": 12, "len": 0.5, "outlinewidth": 0},
     ))  # fmt: skip
     for edge in np.flatnonzero(diagnoses[1:] != diagnoses[:-1]) + 0.5:
         figure.add_hline(y=edge, line={"color": INK, "width": 1})

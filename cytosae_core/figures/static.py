@@ -4,8 +4,12 @@ import importlib.util
 from pathlib import Path
 
 import plotly.graph_objects as go
+import plotly.io
 
-REMEDY = "pip install kaleido, with Chromium or Chrome installed, for PNG and SVG; the HTML pages are complete"
+REMEDY = (
+    "for PNG and SVG: pip install kaleido, and Chromium or Chrome (apt-get install chromium, or plotly_get_chrome); "
+    "the HTML pages are complete"
+)
 FORMATS = ("png", "svg")
 
 
@@ -30,11 +34,15 @@ class StaticPictures:
         """The figure beside `path` in each format; nothing where it cannot be drawn."""
         if self.problem:
             return []
+        places = [path.with_suffix(f".{kind}") for kind in FORMATS]
+        size = {"width": figure.layout.width, "height": figure.layout.height}  # plotly does not look for them here
         try:
-            drawn = {path.with_suffix(f".{kind}"): figure.to_image(kind, scale=2) for kind in FORMATS}
+            # Both at once: starting a browser takes longer than drawing.
+            plotly.io.write_images([figure] * len(places), places, scale=2, validate=False, **size)
         except Exception as error:  # noqa: BLE001 - the renderer drives a browser, which fails in ways of its own
-            self.problem = f"no static pictures: the renderer failed ({type(error).__name__}: {error}); {REMEDY}"
+            said = " ".join(str(error).split())
+            self.problem = f"no static pictures: the renderer failed ({type(error).__name__}: {said}); {REMEDY}"
+            for place in places:
+                place.unlink(missing_ok=True)
             return []
-        for place, content in drawn.items():
-            place.write_bytes(content)
-        return list(drawn)
+        return places

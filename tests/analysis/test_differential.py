@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cytosae_core.analysis.differential import differential_latents
+from cytosae_core.analysis.differential import differential_latents, stronger
 from cytosae_core.errors import AnalysisError
 
 A, B, OTHER = "CBFB::MYH11", "PML::RARA", "control"
@@ -180,3 +180,10 @@ def test_a_repeated_patient_is_named():
 def test_options_that_cannot_work_are_refused(option, text):
     with pytest.raises(AnalysisError, match=text):
         differential_latents(barcodes_of([[1], [2]], [A, B], [1, 1]), A, B, **option)
+
+
+@given(means=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40), n=st.integers(1, 45))
+def test_the_strongest_are_those_of_a_full_sort_ties_by_number(means, n):
+    mean, other = np.array(means, dtype=float).T
+    slow = sorted(np.flatnonzero(mean > other), key=lambda latent: (other[latent] - mean[latent], latent))
+    assert stronger(mean, other, n).tolist() == slow[:n]

@@ -1,6 +1,7 @@
 """The published patient counts, which were divided by the wrong number."""
 
 import dataclasses
+import importlib
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ from cytosae_core.atlas.release import import_release
 from cytosae_core.atlas.release_options import ReleaseImport
 from cytosae_core.errors import ArtifactError, ConfigError, ReleaseError
 from tests.atlas.published import make_release, write_tables
+from tests.conftest import REPOSITORY
 
 
 def _import(release, tmp_path, **changes):
@@ -83,6 +85,31 @@ def test_diagnoses_and_numbers_of_images_can_come_from_the_list_or_from_metadata
     metadata.write_text("patient_id,bag_label,age\nPAA,PML_RARA,1\nPAB,NPM1,2\nPAC,control,3\n")
     groups = _import(hehr, tmp_path, **options | {"patients": metadata}).barcodes().groups
     assert groups["diagnosis"].tolist() == ["PML::RARA", "NPM1", "control"]
+
+
+def test_counts_whose_file_says_simulated_make_a_simulated_data_set(hehr, tmp_path):
+    _hehr_release(hehr)
+    drawn = (tmp_path / "counts.npy").rename(tmp_path / "SIMULATED_cls_sae_cnt.npy")
+    options = _hehr_options(tmp_path, datasets=("hehr",), patient_counts=drawn)
+    assert _import(hehr, tmp_path, **options).simulated
+    (tmp_path / "atlas").rename(tmp_path / "first")
+    photographed = _hehr_options(tmp_path, patient_counts=drawn.rename(tmp_path / "counts.npy"))
+    assert not _import(hehr, tmp_path, **photographed).simulated
+    (tmp_path / "atlas").rename(tmp_path / "second")
+    assert _import(hehr, tmp_path, **photographed, simulated=("hehr",)).datasets[0].simulated
+    with pytest.raises(ConfigError, match="'bmc' is called simulated and is not imported"):
+        _import(hehr, tmp_path / "third", **photographed, simulated=("bmc",))
+
+
+def test_an_import_says_whose_barcodes_it_holds(hehr, tmp_path, monkeypatch, capsys):
+    _hehr_release(hehr)
+    monkeypatch.syspath_prepend(REPOSITORY / "scripts")
+    script = importlib.import_module("import_release")
+    options = _hehr_options(tmp_path, datasets=("hehr",), simulated=("hehr",))
+    script.main(ReleaseImport(hehr.tables, tmp_path / "atlas", n_workers=1, **options))
+    said = capsys.readouterr().out
+    assert "atlas (SIMULATED): " in said
+    assert "barcodes of 3 patients (x 1, y 2) with 60 images" in said
 
 
 def test_wrong_patient_counts_are_refused_with_the_first_bad_row(hehr, tmp_path):

@@ -1,13 +1,16 @@
 """The folder of figures: complete, honest about what is missing and what was drawn, and readable without a network."""
 
+import dataclasses
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
@@ -24,6 +27,7 @@ from cytosae_core.figures.folder import contact_sheet
 from cytosae_core.figures.make import make_figures
 from cytosae_core.figures.pages import sheets_page
 from cytosae_core.figures.reading import read_result, top_labels
+from cytosae_core.figures.style import styled
 from tests.atlas.tiny import make_tiny_atlas
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +93,25 @@ def test_every_page_says_what_it_is_and_needs_no_network(made):
             assert target.startswith("data:") or (out / target).is_file(), target
 
 
+def test_cells_of_other_people_are_not_called_those_of_the_patients(simulated, made, monkeypatch, tmp_path):
+    said = "no cell of these patients: the atlas has no pictures of acevedo"
+    assert said not in (made[0] / "5B_cells_of_diseases.html").read_text(encoding="utf-8")
+    datasets = tuple(
+        dataclasses.replace(info, n_pictures=0) if info.name == "acevedo" else info for info in simulated.datasets
+    )
+    monkeypatch.setattr(type(simulated), "datasets", property(lambda _: datasets))
+    make_figures(FigureConfig(atlas=simulated.path, latents=(1,), n_sheets=1, static=False), tmp_path / "out")
+    assert said in (tmp_path / "out" / "5B_cells_of_diseases.html").read_text(encoding="utf-8")
+
+
+def test_a_data_set_of_photographs_beside_drawn_patients_is_not_called_simulated(simulated, monkeypatch, tmp_path):
+    datasets = tuple(dataclasses.replace(info, simulated=info.name == "acevedo") for info in simulated.datasets)
+    monkeypatch.setattr(type(simulated), "datasets", property(lambda _: datasets))
+    make_figures(FigureConfig(atlas=simulated.path, latents=(1,), n_sheets=1, static=False), tmp_path / "out")
+    planes = [tmp_path / "out" / f"2A_latent_plane_{info.name}.html" for info in datasets]
+    assert ["SIMULATED" in plane.read_text(encoding="utf-8") for plane in planes] == [False, True]
+
+
 def test_the_marked_cells_are_the_first_of_the_ranking(made, simulated):
     out, *_ = made
     ranking = differential_latents(simulated.barcodes(), "CBFB::MYH11", "PML::RARA", n=6)
@@ -122,38 +145,63 @@ def test_a_folder_that_exists_is_never_overwritten(photographed, tmp_path):
 def test_without_a_renderer_the_pages_are_complete_and_a_sentence_says_so(photographed, tmp_path, monkeypatch):
     monkeypatch.setattr(static, "has_kaleido", lambda: False)
     figures, _, problem = make_figures(FigureConfig(atlas=photographed.path, latents=(1,)), tmp_path / "out")
-    assert "kaleido is not installed (pip install kaleido" in problem
+    assert "kaleido is not installed (for PNG and SVG: pip install kaleido" in problem
     assert figures[0].files == ("2A_latent_plane_mll23.html",)
     assert "kaleido is not installed" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
 class Drawing:
-    """Stands for a figure that a renderer draws, or fails to draw."""
+    """Stands for the renderer: draws, or fails after the first picture."""
 
     def __init__(self, error=None):
-        self.error, self.n_asked = error, 0
+        self.error, self.asked = error, []
 
-    def to_image(self, kind, scale):
-        self.n_asked += 1
+    def __call__(self, figures, places, **options):
+        self.asked.append(options)
+        places[0].write_bytes(b"drawn")
         if self.error:
             raise self.error
-        return kind.encode()
+        places[1].write_bytes(b"drawn")
 
 
-def test_a_renderer_writes_each_format(tmp_path, monkeypatch):
+FIGURE = go.Figure(go.Scatter(y=[1, 2]), layout={"width": 300, "height": 200})
+
+
+def pictures_by(renderer, monkeypatch):
     monkeypatch.setattr(static, "has_kaleido", lambda: True)
-    pictures = static.StaticPictures()
-    assert pictures.write(Drawing(), tmp_path / "a.html") == [tmp_path / "a.png", tmp_path / "a.svg"]
-    assert (tmp_path / "a.svg").read_bytes() == b"svg"
+    monkeypatch.setattr(static.plotly.io, "write_images", renderer)
+    return static.StaticPictures()
+
+
+def test_a_renderer_writes_each_format_in_the_size_of_the_figure(tmp_path, monkeypatch):
+    renderer = Drawing()
+    pictures = pictures_by(renderer, monkeypatch)
+    assert pictures.write(FIGURE, tmp_path / "a.html") == [tmp_path / "a.png", tmp_path / "a.svg"]
+    assert (renderer.asked[0]["width"], renderer.asked[0]["height"]) == (300, 200)
     assert pictures.problem == ""
 
 
-def test_a_renderer_that_fails_is_asked_once_and_quoted(tmp_path, monkeypatch):
-    monkeypatch.setattr(static, "has_kaleido", lambda: True)
-    pictures, broken = static.StaticPictures(), Drawing(RuntimeError("no browser"))
-    assert pictures.write(broken, tmp_path / "a.html") == pictures.write(broken, tmp_path / "b.html") == []
-    assert broken.n_asked == 1
-    assert "RuntimeError: no browser" in pictures.problem
+def test_a_renderer_that_fails_is_asked_once_quoted_in_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    broken = Drawing(RuntimeError("\n\nno browser\n  here"))
+    pictures = pictures_by(broken, monkeypatch)
+    assert pictures.write(FIGURE, tmp_path / "a.html") == pictures.write(FIGURE, tmp_path / "b.html") == []
+    assert len(broken.asked) == 1
+    assert "(RuntimeError: no browser here); for PNG and SVG: pip install kaleido" in pictures.problem
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not static.has_kaleido(), reason="kaleido is not installed")
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+def test_kaleido_and_chromium_draw_a_figure_as_png_and_svg(tmp_path):
+    pictures = static.StaticPictures()
+    styled(FIGURE, "CBFB::MYH11 & others", simulated=True, width=300, height=200)
+    png, svg = pictures.write(FIGURE, tmp_path / "a.html")
+    assert pictures.problem == ""
+    with Image.open(png) as image:
+        assert image.size == (600, 400)
+    drawn = svg.read_text(encoding="utf-8")
+    assert "SIMULATED · CBFB::MYH11 &amp; others" in drawn
+    assert "Research use only" in drawn
 
 
 def test_the_top_label_is_the_one_with_the_largest_summed_activation(simulated):
