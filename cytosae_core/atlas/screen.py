@@ -53,7 +53,7 @@ class Int8Screen:
         possible: Tensor = torch.empty(len(self._values), dtype=torch.bool)
         for start in range(0, len(possible), LATENTS_AT_ONCE):
             part = slice(start, start + LATENTS_AT_ONCE)
-            products = torch._int_mm(groups.values, self._values[part].T).split(groups.sizes)
+            products = torch.split(torch._int_mm(groups.values, self._values[part].T), groups.sizes)
             top = torch.stack([of_group.amax(dim=0) for of_group in products])  # (n_groups, n_latents)
             reach = torch.outer(groups.step, self._step[part]).mul_(top)
             reach.add_(torch.outer(1.001 * groups.error + _SLACK * groups.norm, self._norm[part]))
@@ -82,7 +82,7 @@ def _grouped(y: Tensor) -> _TokenGroups:
     level = (length / length.max().clamp_min(1e-30)).clamp_min(1e-3).log()  # 0 for the longest token
     place = (level / level.min().clamp_max(-1e-6) * (_TOKEN_GROUPS - 1)).round_().long()
     sizes = [n for n in place.bincount().tolist() if n]
-    groups = y[place.argsort()].split(sizes)
+    groups = torch.split(y[place.argsort()], sizes)
     steps = [(group.abs().max() / _LEVELS).clamp_min(1e-30) for group in groups]
     rounded = [(group / step).round_() for group, step in zip(groups, steps, strict=True)]
     back = [values * step for values, step in zip(rounded, steps, strict=True)]
