@@ -1,11 +1,14 @@
 """Fixtures for the whole suite: where real cells and published tables lie, when they lie anywhere."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
+
+from tests.forks import REPOSITORY, Forks
 
 # How long one example takes says nothing about a property on a busy machine.
 settings.register_profile("suite", deadline=None, print_blob=True)
@@ -14,7 +17,6 @@ settings.load_profile("suite")
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Real argon2 with next to no work: what tests that are not about guessing give to their repositories."""
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
@@ -62,10 +64,24 @@ def wbcatt() -> Path:
 
 
 @pytest.fixture(scope="session")
-def published_atlas(release_tables, acevedo, tmp_path_factory) -> Path:
+def folder_of_all(tmp_path_factory) -> Path:
+    """One folder for all workers of this run."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def forks(folder_of_all) -> Iterator[Forks]:
+    """Runs scripts and modules in processes of their own."""
+    (folder_of_all / "forks").mkdir(exist_ok=True)
+    forks = Forks(folder_of_all / "forks")
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(scope="session")
+def published_atlas(release_tables, acevedo, folder_of_all, forks) -> Path:
     """All five published data sets as an atlas, for all workers one; read only."""
     from tests.published_tables import import_once  # needs torch, which few tests do
 
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    return import_once(shared / "published_atlas", release_tables, acevedo)
+    return import_once(folder_of_all / "published_atlas", release_tables, acevedo, forks)

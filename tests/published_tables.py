@@ -2,31 +2,29 @@
 
 import fcntl
 import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from tests.forks import Forks
+
 PREFIXES = ("BA", "EO", "ERB", "IG", "LY", "MMY", "MO", "MY", "NEUTROPHIL", "BNE", "SNE", "PLATELET", "PMY")
 SORTED_CLASSES = range(13)
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "import_release.py"
 
 
-def import_once(folder: Path, tables: Path, acevedo: Path) -> Path:
+def import_once(folder: Path, tables: Path, acevedo: Path, forks: Forks) -> Path:
     """The atlas of all five data sets in `folder`, with the pictures of 300 latents; the first process makes it."""
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait here
         if not (folder / "atlas").exists():
             copy_images_of(300, tables, acevedo, folder / "images")
-            command = [
-                SCRIPT, "--tables", tables, "--out", folder / "atlas", "--images", "acevedo", folder / "images",
-                "--file-lists", "acevedo", acevedo / "file_list.txt",
-            ]  # fmt: skip
-            done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True)
+            done = forks.run(
+                "import_release.py", "--tables", tables, "--out", folder / "atlas",
+                "--images", "acevedo", folder / "images", "--file-lists", "acevedo", acevedo / "file_list.txt",
+            )  # fmt: skip
             assert done.returncode == 0, done.stderr
     return folder / "atlas"
 

@@ -5,10 +5,8 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +16,6 @@ from cytosae_core.errors import StorageFullError, SubmitRefusedError
 from tests.annotation.conftest import seat
 from tests.annotation.judging_process import HurryingClock, judge_all
 from tests.annotation.tiny_study import good_answers, tiny_study
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def at_once(*calls):
@@ -77,19 +73,26 @@ def test_threads_of_several_raters_lose_nothing(repository, study, clock):
     assert not table.duplicated(["rater_code", "item_id", "stage_id", "revision"]).any()
 
 
-def start(database_path, study, rater_id):
-    command = [sys.executable, "-m", "tests.annotation.judging_process", database_path, study.study_id, rater_id]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def start(forks, database_path, study, rater_id):
+    """A rater as a process, and what it says."""
+    heard, said = os.pipe()
+    with os.fdopen(said, "w") as output:
+        arguments = (database_path, study.study_id, rater_id)
+        return forks.start("tests.annotation.judging_process", *arguments, output=output), os.fdopen(heard)
 
 
 @pytest.mark.slow
-def test_processes_of_the_same_and_of_other_raters_store_everything_once(repository, study, clock, database_path):
+def test_processes_of_the_same_and_of_other_raters_store_everything_once(
+    repository, study, clock, database_path, forks
+):
     desks = [seat(repository, study, clock, code) for code in ("R01", "R02")]
-    processes = [start(database_path, study, desk.rater_id) for desk in (desks[0], desks[0], desks[1])]
-    receipts = [
-        line for process in processes for line in process.communicate(timeout=120)[0].split() if line != "ready"
-    ]
-    assert [process.returncode for process in processes] == [0, 0, 0]
+    started = [start(forks, database_path, study, desk.rater_id) for desk in (desks[0], desks[0], desks[1])]
+    receipts = []
+    for process, said in started:
+        with said:
+            assert said.readline() == "ready\n"
+            receipts += said.read().split()
+        assert process.wait() == 0
     table = repository.judgement_table(study.study_id)
     assert len(table) == 2 * len(study.items_of("concept"))
     assert sorted(table["judgement_id"]) == sorted(receipts)
@@ -97,39 +100,43 @@ def test_processes_of_the_same_and_of_other_raters_store_everything_once(reposit
 
 
 @pytest.mark.slow
-def test_a_writer_that_is_killed_loses_nothing_that_it_acknowledged(engine, clock, database_path):
+def test_a_writer_that_is_killed_loses_nothing_that_it_acknowledged(engine, clock, database_path, forks):
     study = tiny_study(n_blocks=40, n_per_block=10, n_repeats=0, n_disease=0)
     repository, moments, acknowledged = Repository(engine, clock), random.Random(5), []
     repository.register_study(study, "x")
     rater_id = seat(repository, study, clock, "R01").rater_id
     for n_kills in range(1, 6):
-        process = start(database_path, study, rater_id)
-        assert process.stdout.readline() == "ready\n"
-        acknowledged.append(process.stdout.readline().strip())
-        time.sleep(moments.uniform(0, 0.15))
-        process.kill()
-        acknowledged += process.communicate(timeout=60)[0].split()
+        process, said = start(forks, database_path, study, rater_id)
+        with said:
+            assert said.readline() == "ready\n"
+            acknowledged.append(said.readline().strip())
+            time.sleep(moments.uniform(0, 0.15))
+            process.kill()
+            acknowledged += said.read().split()
         stored = list(repository.judgement_table(study.study_id)["judgement_id"])
         assert len(stored) == len(set(stored))
         assert set(acknowledged) <= set(stored)
         assert len(stored) <= len(acknowledged) + n_kills
-        assert process.returncode == -9
+        assert process.wait() == -9
     assert len(acknowledged) > 10
 
 
 @pytest.mark.slow
-def test_a_backup_made_while_others_save_holds_all_that_was_acknowledged_before(engine, clock, database_path, tmp_path):
+def test_a_backup_made_while_others_save_holds_all_that_was_acknowledged_before(
+    engine, clock, database_path, forks, tmp_path
+):
     study = tiny_study(n_blocks=40, n_per_block=10, n_repeats=0, n_disease=0)
     repository = Repository(engine, clock)
     repository.register_study(study, "x")
-    process = start(database_path, study, seat(repository, study, clock, "R01").rater_id)
-    try:
-        acknowledged = {process.stdout.readline().strip() for _ in range(12)} - {"ready"}
-        n_copied = backup(engine, tmp_path / "copy.db")
-        assert process.poll() is None
-    finally:
-        process.kill()
-        process.communicate(timeout=60)
+    process, said = start(forks, database_path, study, seat(repository, study, clock, "R01").rater_id)
+    with said:
+        try:
+            acknowledged = {said.readline().strip() for _ in range(12)} - {"ready"}
+            n_copied = backup(engine, tmp_path / "copy.db")
+            assert process.is_running()
+        finally:
+            process.kill()
+            process.wait()
     copied = Repository(open_engine(tmp_path / "copy.db")).judgement_table(study.study_id)
     assert len(copied) == n_copied
     assert acknowledged <= set(copied["judgement_id"])

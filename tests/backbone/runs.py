@@ -106,7 +106,7 @@ def weighed_script(images, output):
     """Run the script as the command line does; a forked process begins with a peak of its own."""
     sys.path.insert(0, str(REPOSITORY / "scripts"))
     model = ["--backbone", "vit_featherweight", "--random-seed", "0", "--blocks", "1", "--device", "cpu"]
-    sizes = ["--batch-size", "512", "--shard-images", "2048", "--runtime", "torch", "--n-workers", "2"]
+    sizes = ["--batch-size", "128", "--shard-images", "1024", "--runtime", "torch", "--n-workers", "2"]
     sys.argv = ["extract_tokens.py", *images, "--output", output, *model, *sizes]
     runpy.run_path(str(REPOSITORY / "scripts" / "extract_tokens.py"), run_name="__main__")
     # VmHWM and not ru_maxrss: the latter begins with the size of the process that started this one

@@ -1,10 +1,9 @@
-"""What only shows in processes of their own: kills, torchrun, memory, imports."""
+"""What only shows in processes of their own: kills, torchrun, memory."""
 
 import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -13,17 +12,18 @@ from PIL import Image
 
 from cytosae_core.backbone.store import TokenStore
 from tests.backbone.runs import one_run
-from tests.conftest import REPOSITORY
 
 
-def run(*arguments, timeout=900):
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:cytosae_core", *arguments],
-        cwd=REPOSITORY, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=timeout, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+@pytest.fixture
+def run(forks):
+    """Run a module to its end; what it printed."""
+
+    def to_the_end(module, *arguments):
+        done = forks.run(module, *arguments)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    return to_the_end
 
 
 def digests(path):
@@ -31,11 +31,11 @@ def digests(path):
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_moments_leave_no_trace_in_the_finished_store(make_table, tmp_path):
+def test_ten_kills_at_random_moments_leave_no_trace_in_the_finished_store(make_table, run, tmp_path):
     table = make_table(36, damaged=(7, 8, 31))
     output = tmp_path / "runs"
     output.mkdir()
-    told = json.loads(run("-m", "tests.backbone.runs", "kill", tmp_path / "cells", output, "10", "20261"))
+    told = json.loads(run("tests.backbone.runs", "kill", tmp_path / "cells", output, 10, 20261))
     assert told["status"] == 0
     assert len(told["left"]) == 10
     assert [left["published"] for left in told["left"][::2]] == [False] * 5  # these were held before their end
@@ -48,11 +48,12 @@ def test_ten_kills_at_random_moments_leave_no_trace_in_the_finished_store(make_t
 
 
 @pytest.mark.slow
-def test_two_processes_under_torchrun_give_what_one_gives(make_table, tmp_path):
+def test_two_processes_under_torchrun_give_what_one_gives(make_table, forks, run, tmp_path):
     make_table(23, damaged=(4,))
     one_run(tmp_path / "cells", tmp_path / "one")
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    run(*torchrun, "-m", "tests.backbone.runs", "extract", tmp_path / "cells", tmp_path / "two")
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "--no-python"]
+    program = [sys.executable, "-m", "tests.forks", forks.folder, "tests.backbone.runs"]
+    run(*torchrun, *program, "extract", tmp_path / "cells", tmp_path / "two")
     for block in (2, 4):
         one, two = TokenStore.open(tmp_path / "one", block), TokenStore.open(tmp_path / "two", block)
         assert list(one.index["image_id"]) == list(two.index["image_id"])
@@ -84,22 +85,13 @@ def many_images(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["csv", "root"])
-def test_memory_from_the_list_to_the_store_does_not_grow_with_the_number_of_images(many_images, tmp_path, kind):
-    (tmp_path / "tokens").mkdir()
-    told = run("-m", "tests.backbone.runs", "weigh", kind, tmp_path / "tokens", *many_images)
-    small, large = (json.loads(line) for line in told.splitlines() if line.startswith("{"))
-    assert (small["status"], large["status"]) == (0, 0)
-    assert [TokenStore.open(tmp_path / "tokens" / name).n_images for name in "01"] == [1_000, 100_000]
-    print(f"peak memory in MB: {small['peak_mb']:.1f} and {large['peak_mb']:.1f}")
-    assert large["peak_mb"] - small["peak_mb"] < 50
-
-
-@pytest.mark.slow
-def test_extraction_imports_neither_the_app_nor_the_database():
-    names = run(
-        "-c",
-        "import sys, cytosae_core.backbone.extract, cytosae_core.backbone.choose;"
-        "print(' '.join(n for n in ('streamlit', 'sqlalchemy', 'app', 'sklearn', 'openvino') if n in sys.modules))",
-    )
-    assert names.split() == []
+def test_memory_from_the_list_to_the_store_does_not_grow_with_the_number_of_images(many_images, run, tmp_path):
+    for kind in ("csv", "root"):
+        output = tmp_path / kind
+        output.mkdir()
+        told = run("tests.backbone.runs", "weigh", kind, output, *many_images)
+        small, large = (json.loads(line) for line in told.splitlines() if line.startswith("{"))
+        assert (small["status"], large["status"]) == (0, 0)
+        assert [TokenStore.open(output / name).n_images for name in "01"] == [1_000, 100_000]
+        print(f"{kind}: peak memory in MB: {small['peak_mb']:.1f} and {large['peak_mb']:.1f}")
+        assert large["peak_mb"] - small["peak_mb"] < 50

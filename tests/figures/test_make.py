@@ -4,8 +4,6 @@ import dataclasses
 import importlib
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -321,10 +319,3 @@ def test_the_script_says_what_it_made_and_what_not(photographed, tmp_path, monke
     said = capsys.readouterr().out
     assert f"{tmp_path / 'out' / '2B_reference_images.html'}\n" in said
     assert "left out: 5A disease against disease: the atlas has no barcodes" in said
-
-
-@pytest.mark.slow
-def test_figures_of_an_atlas_load_no_torch():
-    code = "import sys, cytosae_core.figures.make; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

@@ -4,9 +4,6 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,8 +19,6 @@ from cytosae_core.sae.tokens import ArrayTokens
 from cytosae_core.sae.train import train
 from cytosae_core.sae.training_state import STATE_NAME, load_state
 from tests.sae.toys import Notebook, toy, toy_tokens
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class At(Notebook):
@@ -52,9 +47,9 @@ def saved_step(folder, config, tokens):
 
 
 @pytest.mark.slow
-def test_after_ten_kills_at_random_moments_the_weights_are_those_of_an_undisturbed_run_bit_by_bit(tmp_path):
-    command = [sys.executable, "-m", "tests.sae.runs", tmp_path, "10", "1"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+def test_after_ten_kills_at_random_moments_the_weights_are_those_of_an_undisturbed_run_bit_by_bit(forks, tmp_path):
+    done = forks.run("tests.sae.runs", tmp_path, 10, 1)
+    assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["status"] == 0, done.stderr
     assert said["killed"] == [True] * 10

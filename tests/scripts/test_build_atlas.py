@@ -7,7 +7,6 @@ from PIL import Image
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.sae.checkpoint import Checkpoint, save
-from tests.scripts.test_extract_tokens import run
 
 D_IN, D_SAE = 192, 300
 BACKBONE = ["--backbone", "vit_tiny_patch16_224", "--random-seed", 0, "--device", "cpu", "--block", 6]
@@ -27,8 +26,8 @@ def job(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_of_images_and_an_sae_become_an_atlas_that_opens(tmp_path, job):
-    done = run("build_atlas.py", *job, "--images", "cells", tmp_path / "cells", "--definitions.tau", 0.5)
+def test_a_folder_of_images_and_an_sae_become_an_atlas_that_opens(forks, tmp_path, job):
+    done = forks.run("build_atlas.py", *job, "--images", "cells", tmp_path / "cells", "--definitions.tau", 0.5)
     assert done.returncode == 0, done.stderr
     assert "cells: 4 images, 4 pictures" in done.stdout
     assert "all images: 100%" in done.stderr
@@ -38,9 +37,9 @@ def test_a_folder_of_images_and_an_sae_become_an_atlas_that_opens(tmp_path, job)
 
 
 @pytest.mark.slow
-def test_the_benchmark_prints_both_ratios():
+def test_the_benchmark_prints_both_ratios(forks):
     small = ["--n-images", 4, "--batch-size", 2, "--n-rounds", 1, "--d-in", 16, "--d-sae", 400, "--n-tokens", 10]
-    done = run("bench_atlas.py", *small)
+    done = forks.run("bench_atlas.py", *small)
     assert done.returncode == 0, done.stderr
     assert "constructed SAE, drawn tokens (SIMULATED): 4 images" in done.stdout
     assert "released / ours" in done.stdout

@@ -1,8 +1,6 @@
 """The command line of the extraction and of its benchmark."""
 
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,13 +13,6 @@ from cytosae_core.backbone.download import Weights
 from cytosae_core.backbone.store import TokenStore
 from tests.backbone.reference import Shape, dinobloom_file, make_weights
 from tests.conftest import REPOSITORY
-
-
-def run(script, *arguments):
-    return subprocess.run(
-        [sys.executable, REPOSITORY / "scripts" / script, *map(str, arguments)],
-        capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -42,10 +33,10 @@ def cells(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_and_a_folder_become_a_token_store(tmp_path, cells):
+def test_a_checkpoint_and_a_folder_become_a_token_store(forks, tmp_path, cells):
     torch.save(dinobloom_file(make_weights(Shape(384, 12, 6), seed=0)), tmp_path / "DinoBloom-S.pth")
     job = ["--root", cells, "--output", tmp_path / "tokens", "--backbone", "dinobloom-s", "--blocks", 2, 11]
-    done = run("extract_tokens.py", *job, "--weights", tmp_path / "DinoBloom-S.pth")
+    done = forks.run("extract_tokens.py", *job, "--weights", tmp_path / "DinoBloom-S.pth")
     assert done.returncode == 0, done.stderr
     assert "3 images of 257 tokens of width 384" in done.stdout
     assert "images to tokens: 100%" in done.stderr
@@ -56,8 +47,8 @@ def test_a_checkpoint_and_a_folder_become_a_token_store(tmp_path, cells):
 
 
 @pytest.mark.slow
-def test_an_error_is_one_sentence_and_an_exit_status(tmp_path, cells):
-    done = run(
+def test_an_error_is_one_sentence_and_an_exit_status(forks, tmp_path, cells):
+    done = forks.run(
         "extract_tokens.py", "--root", cells, "--weights", tmp_path / "none.pth", "--output", tmp_path / "tokens"
     )
     assert done.returncode == 1

@@ -18,22 +18,18 @@ def _command(script, *arguments):
     return [sys.executable, str(REPOSITORY / "scripts" / script), *map(str, arguments)]
 
 
-def _run(cwd, script, *arguments):
-    return subprocess.run(_command(script, *arguments), cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def test_an_import_says_what_it_found_and_what_is_missing(tmp_path):
+def test_an_import_says_what_it_found_and_what_is_missing(forks, tmp_path):
     release = make_release(tmp_path / "release")
     (release.images / release.names[0]).write_bytes(b"broken")
     arguments = ("--tables", release.tables, "--out", "atlas", "--images", "acevedo", release.images)
-    done = _run(tmp_path, "import_release.py", *arguments)
+    done = forks.run("import_release.py", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "acevedo: 60 images" in done.stdout
     assert "every label checked" in done.stdout
     assert "1 images cannot be shown" in done.stdout
     assert f"acevedo/{release.names[0]}: " in done.stdout
     LatentAtlas.open(tmp_path / "atlas").verify()
-    again = _run(tmp_path, "import_release.py", *arguments)
+    again = forks.run("import_release.py", *arguments, cwd=tmp_path)
     assert again.returncode == 1
     assert again.stderr.splitlines()[-1].startswith("error: atlas exists, and artifacts are never overwritten")
     assert "Traceback" not in again.stderr
@@ -63,10 +59,10 @@ heard even where the tests run in the background of a shell, which has its child
 
 
 @pytest.mark.slow
-def test_an_import_stopped_by_ctrl_c_leaves_nothing_and_continues(tmp_path):
+def test_an_import_stopped_by_ctrl_c_leaves_nothing_and_continues(forks, tmp_path):
     n_images = 600
     release = make_release(tmp_path / "release", n_images=n_images, n_latents=300)
-    command = _command(
+    command = (
         "import_release.py", "--tables", release.tables, "--out", "atlas", "--images", "acevedo", release.images,
         "--all-pictures", "--n-workers", 2,
     )  # fmt: skip
@@ -74,7 +70,7 @@ def test_an_import_stopped_by_ctrl_c_leaves_nothing_and_continues(tmp_path):
     hold.touch()
     (tmp_path / "sitecustomize.py").write_text(STANDS_STILL.format(hold=str(hold), journal=str(journal)))
     with subprocess.Popen(
-        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        _command(*command), cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
         while process.poll() is None and not (journal.exists() and journal.stat().st_size):
@@ -88,16 +84,16 @@ def test_an_import_stopped_by_ctrl_c_leaves_nothing_and_continues(tmp_path):
     assert not (tmp_path / "atlas").exists()
     made = len(journal.read_text().splitlines())
     assert 0 < made < n_images
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = forks.run(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     LatentAtlas.open(tmp_path / "atlas").verify()
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_checkpoint_is_converted_and_its_identity_told(tmp_path):
+def test_a_checkpoint_is_converted_and_its_identity_told(forks, tmp_path):
     weights = {"W_enc": torch.ones(4, 8), "b_enc": torch.zeros(8), "W_dec": torch.ones(8, 4), "b_dec": torch.zeros(4)}
     torch.save({"cfg": {"d_in": 4}, "state_dict": weights}, tmp_path / "sae.pt")
-    done = _run(tmp_path, "convert_checkpoint.py", "--checkpoint", "sae.pt", "--out", "sae")
+    done = forks.run("convert_checkpoint.py", "--checkpoint", "sae.pt", "--out", "sae", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "4 -> 8 latents" in done.stdout
     assert (tmp_path / "sae" / "sae.safetensors").is_file()

@@ -2,8 +2,6 @@
 
 import importlib
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -70,11 +68,10 @@ def test_a_folder_without_tables_is_refused(script, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_port_in_use_is_refused_in_one_sentence_before_any_work():
+def test_a_port_in_use_is_refused_in_one_sentence_before_any_work(forks):
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
-        command = [sys.executable, ROOT / "scripts" / "start.py", "--port", str(port)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = forks.run("start.py", "--port", port)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: port {port} cannot be used")
     assert "--port" in done.stderr

@@ -1,9 +1,6 @@
 """create_study.py and export_study.py, run as a coordinator runs them."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,28 +10,21 @@ from cytosae_core.annotation.repository import Repository
 from cytosae_core.annotation.study_builder import read_study
 from tests.atlas.tiny import make_tiny_atlas
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--n-clusters", 4, "--n-per-cluster", 3, "--min-pictures", 3, "--seed", 3)
 
 
-def run(script, *arguments):
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / script, *map(str, arguments)], capture_output=True, text=True
-    )
-
-
-def create(tmp_path, *more):
+def create(forks, tmp_path, *more):
     arguments = ("--atlas", tmp_path / "atlas", "--title", "Pilot", "--dataset", "mll23", *SMALL)
-    return run(
+    return forks.run(
         "create_study.py", *arguments, "--out", tmp_path / "studies", "--database", tmp_path / "annotations.db", *more
     )
 
 
 @pytest.mark.slow
-def test_a_study_is_made_registered_and_exported(tmp_path):
+def test_a_study_is_made_registered_and_exported(forks, tmp_path):
     make_tiny_atlas(tmp_path / "atlas", with_barcodes=True, simulated=True)
     groups = ("--groups", "CBFB::MYH11", "PML::RARA", "--n-differential", 10, "--n-repeats", 2, "--n-decoys", 1)
-    made = create(tmp_path, *groups)
+    made = create(forks, tmp_path, *groups)
     assert made.returncode == 0, made.stderr
     (folder,) = (tmp_path / "studies").iterdir()
     study = read_study(folder)
@@ -45,7 +35,7 @@ def test_a_study_is_made_registered_and_exported(tmp_path):
     assert repository.load_study(study.study_id) == study
     assert repository.atlas_path(study.study_id) == str((tmp_path / "atlas").resolve())
 
-    exported = run(
+    exported = forks.run(
         "export_study.py",
         *("--study", study.study_id, "--database", tmp_path / "annotations.db", "--out", tmp_path / "exports"),
     )
@@ -61,9 +51,9 @@ def test_a_study_is_made_registered_and_exported(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_cannot_be_made_is_one_sentence_and_leaves_nothing(tmp_path):
+def test_what_cannot_be_made_is_one_sentence_and_leaves_nothing(forks, tmp_path):
     make_tiny_atlas(tmp_path / "atlas")
-    failed = create(tmp_path, "--groups", "CBFB::MYH11", "PML::RARA")
+    failed = create(forks, tmp_path, "--groups", "CBFB::MYH11", "PML::RARA")
     assert failed.returncode == 1
     assert failed.stderr.startswith("error: the disease task needs barcodes, and this atlas has none")
     assert failed.stderr.count("\n") == 1
@@ -71,12 +61,16 @@ def test_what_cannot_be_made_is_one_sentence_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_unknown_study_or_database_is_one_sentence(tmp_path):
-    missing = run("export_study.py", "--study", "none", "--database", tmp_path / "no.db", "--out", tmp_path / "out")
+def test_an_unknown_study_or_database_is_one_sentence(forks, tmp_path):
+    missing = forks.run(
+        "export_study.py", "--study", "none", "--database", tmp_path / "no.db", "--out", tmp_path / "out"
+    )
     assert missing.returncode == 1
     assert missing.stderr.startswith("error: there is no database")
     open_engine(tmp_path / "empty.db").dispose()
-    unknown = run("export_study.py", "--study", "none", "--database", tmp_path / "empty.db", "--out", tmp_path / "out")
+    unknown = forks.run(
+        "export_study.py", "--study", "none", "--database", tmp_path / "empty.db", "--out", tmp_path / "out"
+    )
     assert unknown.returncode == 1
     assert unknown.stderr.startswith("error: there is no study 'none'")
     assert not (tmp_path / "out").exists()
