@@ -64,7 +64,7 @@ def test_one_step_is_a_point():
     assert {trace.mode for trace in draw_curves(table.table(), "run", simulated=False).data} == {"markers"}
 
 
-@pytest.mark.skipif(importlib.util.find_spec("kaleido") is not None, reason="a renderer is installed")
-def test_a_picture_without_a_renderer_is_refused(tmp_path):
+def test_a_picture_without_a_renderer_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="kaleido is not installed: pip install kaleido"):
         write_picture(draw_curves(table_of(3), "run", simulated=False), tmp_path / "curves.png")

@@ -5,14 +5,13 @@ import pytest
 from cytosae_core.atlas.atlas import LatentAtlas
 from tests.atlas.array_tokens import draw_tokens
 from tests.atlas.splits import build
-from tests.scripts.test_extract_tokens import run
 
 
 @pytest.mark.slow
-def test_what_could_not_be_carried_over_is_printed(tmp_path):
+def test_what_could_not_be_carried_over_is_printed(forks, tmp_path):
     one = build(tmp_path / "one", [draw_tokens("one", 4)], maps=False, n_patch_latents=0, image_barcodes=True)
     two = build(tmp_path / "two", [draw_tokens("two", 4)], maps=False, n_patch_latents=0)
-    done = run("merge_atlases.py", "--atlases", one.path, two.path, "--out", tmp_path / "merged")
+    done = forks.run("merge_atlases.py", "--atlases", one.path, two.path, "--out", tmp_path / "merged")
     assert done.returncode == 0, done.stderr
     assert "two: 4 images, 0 pictures" in done.stdout
     assert f"left out: barcodes/images.parquet: {two.atlas_id} lacks it; build it with image_barcodes" in done.stdout
