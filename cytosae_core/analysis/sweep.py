@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import f1_score
 
 from cytosae_core.analysis.folds import patient_folds
 from cytosae_core.analysis.probing import (
@@ -39,15 +40,6 @@ def kept_latents(
     """Threshold -> which latents (n_latents,) are used; a latent that never fires has no mean and never is."""
     mean = np.nan_to_num(np.asarray(mean_activation, dtype=np.float64), nan=0.0)
     return {t: mean > 10.0**t for t in thresholds}
-
-
-def weighted_f1(truth: IntArray, predicted: IntArray) -> float:
-    """F1 `2 tp / (2 tp + fp + fn)` of each group of `truth` (n,), weighted by its size."""
-    n = int(max(truth.max(), predicted.max())) + 1
-    right, named, there = (np.bincount(one, minlength=n) for one in (truth[truth == predicted], predicted, truth))
-    sizes = (named + there).astype(np.float64)
-    f1 = np.divide(2 * right, sizes, out=np.zeros(n), where=sizes > 0)
-    return float(np.average(f1, weights=there))
 
 
 class Sweep:
@@ -106,7 +98,7 @@ class Sweep:
         for fold in patient_folds(own_codes, n_inner, [seed]):
             predicted = self._predict(t, reading, codes, train[fold.train], train[fold.test])
             truth = codes[train[fold.test]]
-            scores.append(weighted_f1(truth, predicted))
+            scores.append(f1_score(truth, predicted, labels=known, average="weighted", zero_division=0))
         return float(np.mean(scores))
 
     def _predict(self, t: float, reading: Reading, codes: IntArray, train: IntArray, test: IntArray) -> IntArray:
