@@ -16,7 +16,6 @@ from starlette.routing import BaseRoute, Route
 
 from app.resources import OpenStudy, open_study, repository
 from app.turns import Payload, chosen_turn, next_turn
-from cytosae_core.annotation.repository import Session
 from cytosae_core.errors import (
     AnswerError,
     ArtifactError,
@@ -27,6 +26,7 @@ from cytosae_core.errors import (
     StudyError,
     SubmitRefusedError,
 )
+from cytosae_core.judging.repository import Session
 
 COOKIE = "cytosae_session"
 COOKIE_SECONDS = 12 * 3600

@@ -12,8 +12,8 @@ from app.components import page_style, sign_in_form
 from app.resources import OpenStudy, open_study, repository
 from app.screens import answers, instructions, judge, progress, sign_in
 from app.screens.context import Context
-from cytosae_core.annotation.repository import Session, StudySummary
 from cytosae_core.errors import CytosaeError
+from cytosae_core.judging.repository import Session, StudySummary
 
 
 def main() -> None:

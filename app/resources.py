@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cytosae_core
-from cytosae_core.annotation.database import open_engine
-from cytosae_core.annotation.protocol import Item, Study
-from cytosae_core.annotation.repository import Repository
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import StudyError
+from cytosae_core.judging.database import open_engine
+from cytosae_core.judging.repository import Repository
+from cytosae_core.study.protocol import Item, Study
 
 ROOT = Path(__file__).resolve().parents[1]
 APP_VERSION = cytosae_core.__version__

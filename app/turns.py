@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from app.resources import APP_VERSION, OpenStudy, repository
-from cytosae_core.annotation.protocol import Answers, Item, Picture, Stage
-from cytosae_core.annotation.repository import Presentation, Session, Turn
 from cytosae_core.errors import StudyError
+from cytosae_core.judging.repository import Presentation, Session, Turn
+from cytosae_core.study.protocol import Answers, Item, Picture, Stage
 
 Payload = dict[str, Any]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from _root import ROOT
 from sqlalchemy import Engine
 
-from cytosae_core.annotation.database import open_engine
 from cytosae_core.errors import ConfigError
+from cytosae_core.judging.database import open_engine
 
 
 def open_database(database: str = "", *, may_create: bool = False) -> Engine:

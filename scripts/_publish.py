@@ -5,10 +5,10 @@ from pathlib import Path
 
 from _root import ROOT
 
-from cytosae_core.annotation.protocol import Study
-from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_files import write_study
 from cytosae_core.errors import StudyError
+from cytosae_core.judging.repository import Repository
+from cytosae_core.study.files import write_study
+from cytosae_core.study.protocol import Study
 
 
 def publish_study(study: Study, repository: Repository, atlas: Path, folder: Path) -> Path:

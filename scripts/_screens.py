@@ -16,10 +16,10 @@ from _root import ROOT
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from cytosae_core.annotation.database import backup, open_engine
-from cytosae_core.annotation.raters import new_access_code
-from cytosae_core.annotation.repository import Repository
 from cytosae_core.errors import ConfigError
+from cytosae_core.judging.database import backup, open_engine
+from cytosae_core.judging.raters import new_access_code
+from cytosae_core.judging.repository import Repository
 
 RATER = "SCREEN"
 PATIENCE_S = 60

@@ -8,7 +8,6 @@ from pathlib import Path
 from _cli import bar
 from _root import ROOT
 
-from cytosae_core.annotation.study_config import StudyConfig
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import ConfigError
 from cytosae_core.pipeline.cells import GROUPS, drawn_cells, groups_of, own_cells
@@ -16,6 +15,7 @@ from cytosae_core.pipeline.place import Place
 from cytosae_core.pipeline.plan import n_bytes_of, place_of, place_of_drawn, stages_of
 from cytosae_core.pipeline.recipe import DEMO, Recipe
 from cytosae_core.pipeline.stages import Report, refuse_small_disk, run_stages
+from cytosae_core.study.config import StudyConfig
 
 RUNS = ROOT / "artifacts" / "runs"
 fleeting_bar = functools.partial(bar, leave=False)

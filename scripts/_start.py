@@ -10,14 +10,14 @@ from _database import open_database
 from _publish import publish_study
 from _root import ROOT
 
-from cytosae_core.annotation.protocol import Study, digest_of
-from cytosae_core.annotation.raters import new_access_code
-from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_config import StudyConfig
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.release_options import ReleaseImport
+from cytosae_core.atlas.release.options import ReleaseImport
 from cytosae_core.errors import ConfigError
+from cytosae_core.judging.raters import new_access_code
+from cytosae_core.judging.repository import Repository
 from cytosae_core.pipeline.cells import GROUPS
+from cytosae_core.study.config import StudyConfig
+from cytosae_core.study.protocol import Study, digest_of
 
 ATLASES = Path("artifacts") / "atlases"
 STUDIES = Path("artifacts") / "studies"
@@ -78,7 +78,7 @@ def atlas_of_release(tables: Path, images: Mapping[str, Path], file_lists: Mappi
     ]
     path = ROOT / ATLASES / f"release-{digest_of(places)[:12]}"
     if not path.exists():
-        from cytosae_core.atlas.release import import_release  # imports torch, needed only here
+        from cytosae_core.atlas.release.import_release import import_release  # imports torch, needed only here
 
         path.parent.mkdir(parents=True, exist_ok=True)
         print("atlas       importing the published tables; display pictures are made once", flush=True)
@@ -96,7 +96,7 @@ def study_of(atlas: LatentAtlas, config: StudyConfig) -> str:
 
 
 def _new_study(atlas: LatentAtlas, config: StudyConfig) -> Study:
-    from cytosae_core.annotation.study_builder import build_study  # imports scikit-learn, seconds of a second start
+    from cytosae_core.study.builder import build_study  # imports scikit-learn, seconds of a second start
 
     return build_study(atlas, config)
 

@@ -6,8 +6,8 @@ import _root  # noqa: F401
 from _cli import run
 from _database import open_database
 
-from cytosae_core.annotation.raters import new_access_code
-from cytosae_core.annotation.repository import Repository
+from cytosae_core.judging.raters import new_access_code
+from cytosae_core.judging.repository import Repository
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import _root
 from _cli import run
 from _database import open_database
 
-from cytosae_core.annotation.database import backup
-from cytosae_core.annotation.repository import utcnow
+from cytosae_core.judging.database import backup
+from cytosae_core.judging.repository import utcnow
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ import _root
 from _cli import run
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from cytosae_core.annotation.database import backup, open_engine
-from cytosae_core.annotation.repository import Repository
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import ConfigError
+from cytosae_core.judging.database import backup, open_engine
+from cytosae_core.judging.repository import Repository
 
 # Listens before anything else: when Ctrl+S went down, and when every picture of the screen after it was painted.
 WATCH = """

@@ -10,7 +10,7 @@ import torch
 from _cli import bar, run
 from torch import Tensor
 
-from cytosae_core.atlas.bench import (
+from cytosae_core.bench.atlas import (
     VARIANTS,
     BenchConfig,
     SparsePass,
@@ -21,9 +21,9 @@ from cytosae_core.atlas.bench import (
     peak_memory,
     run_pass,
 )
-from cytosae_core.backbone.store import TokenStore
 from cytosae_core.errors import ConfigError
 from cytosae_core.sae.checkpoint import read_checkpoint
+from cytosae_core.tokens.store import TokenStore
 
 
 @dataclass(frozen=True)

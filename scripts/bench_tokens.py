@@ -9,8 +9,8 @@ import _root
 import torch
 from _cli import bar, run
 
-from cytosae_core.backbone.bench import BenchConfig, bench
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
+from cytosae_core.bench.tokens import BenchConfig, bench
 from cytosae_core.images.select import list_images
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.atlas.build import build_atlas, no_steps
-from cytosae_core.atlas.build_options import BuildConfig
-from cytosae_core.atlas.inputs import InputChoice, dataset_inputs
+from cytosae_core.atlas.build.build import build_atlas, no_steps
+from cytosae_core.atlas.build.inputs import InputChoice, dataset_inputs
+from cytosae_core.atlas.build.options import BuildConfig
 from cytosae_core.atlas.manifest import Manifest
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
 from cytosae_core.backbone.team import torchrun_team

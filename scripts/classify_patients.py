@@ -6,12 +6,12 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.analysis.bags import patient_bags, pool_tokens
-from cytosae_core.analysis.classification import ClassificationConfig, classify_patients, used_patients
-from cytosae_core.analysis.inputs import open_barcodes
-from cytosae_core.analysis.mil import MilConfig
-from cytosae_core.analysis.result_files import write_results
-from cytosae_core.backbone.store import TokenStore
+from cytosae_core.artifacts.results import write_results
+from cytosae_core.patients.bags import patient_bags, pool_tokens
+from cytosae_core.patients.classification import ClassificationConfig, classify_patients, used_patients
+from cytosae_core.patients.inputs import open_barcodes
+from cytosae_core.patients.mil import MilConfig
+from cytosae_core.tokens.store import TokenStore
 
 
 @dataclass(frozen=True, kw_only=True)

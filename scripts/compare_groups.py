@@ -6,12 +6,13 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.analysis.comparison import compare_groups
-from cytosae_core.analysis.differential import Ranking
-from cytosae_core.analysis.inputs import open_barcodes, open_latents
-from cytosae_core.analysis.planted import explain_by_cells
-from cytosae_core.analysis.result_files import write_results
-from cytosae_core.backbone.store import TokenStore
+from cytosae_core.artifacts.results import write_results
+from cytosae_core.concepts.inputs import open_latents
+from cytosae_core.concepts.planted import explain_by_cells
+from cytosae_core.patients.comparison import compare_groups
+from cytosae_core.patients.differential import Ranking
+from cytosae_core.patients.inputs import open_barcodes
+from cytosae_core.tokens.store import TokenStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core import markdown
-from cytosae_core.backbone.shards import write_whole
 from cytosae_core.errors import ConfigError
 from cytosae_core.sae.comparison import compare, open_run
+from cytosae_core.tokens.shards import write_whole
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from _cli import run
 from _database import open_database
 from _publish import publish_study
 
-from cytosae_core.annotation.protocol import Study
-from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_builder import StudyConfig, build_study
 from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.judging.repository import Repository
+from cytosae_core.study.builder import StudyConfig, build_study
+from cytosae_core.study.protocol import Study
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.images.drawn.styles import StyleName
-from cytosae_core.images.synthetic import write_cohort, write_dataset
 from cytosae_core.processes import n_cores
+from cytosae_core.simulated.drawn.styles import StyleName
+from cytosae_core.simulated.synthetic import write_cohort, write_dataset
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import run
 
-from cytosae_core.backbone.shards import write_whole
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.sae.curves import draw_curves, page_of, write_picture
 from cytosae_core.sae.logs import read_metrics
 from cytosae_core.sae.run_folder import read_run
+from cytosae_core.tokens.shards import write_whole
 
 
 @dataclass(frozen=True)

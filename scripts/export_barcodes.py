@@ -7,13 +7,14 @@ from typing import Literal
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.analysis.anndata_export import export_level
-from cytosae_core.analysis.inputs import open_barcodes, open_latents
-from cytosae_core.analysis.levels import Level, disease_level, image_level, patient_level
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
-from cytosae_core.backbone.store import TokenStore
+from cytosae_core.concepts.inputs import open_latents
 from cytosae_core.errors import ConfigError
+from cytosae_core.patients.anndata_export import export_level
+from cytosae_core.patients.inputs import open_barcodes
+from cytosae_core.patients.levels import Level, disease_level, image_level, patient_level
+from cytosae_core.tokens.store import TokenStore
 
 
 @dataclass(frozen=True, kw_only=True)

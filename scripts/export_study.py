@@ -7,9 +7,9 @@ import _root
 from _cli import run
 from _database import open_database
 
-from cytosae_core.annotation.bootstrap import N_RESAMPLES
-from cytosae_core.annotation.export import export_study
-from cytosae_core.annotation.repository import Repository
+from cytosae_core.evaluation.bootstrap import N_RESAMPLES
+from cytosae_core.evaluation.export import export_study
+from cytosae_core.judging.repository import Repository
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from _cli import bar, run
 
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
 from cytosae_core.backbone.download import Weights
-from cytosae_core.backbone.extract import extract
-from cytosae_core.backbone.plan import ExtractConfig
 from cytosae_core.backbone.team import torchrun_team
 from cytosae_core.images.select import list_images
 from cytosae_core.progress import silent
+from cytosae_core.tokens.extract import extract
+from cytosae_core.tokens.plan import ExtractConfig
 
 
 @dataclass(frozen=True)

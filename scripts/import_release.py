@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.atlas.release_options import ReleaseImport
+from cytosae_core.atlas.release.options import ReleaseImport
 
 if TYPE_CHECKING:
-    from cytosae_core.atlas.release import ImportReport
+    from cytosae_core.atlas.release.import_release import ImportReport
 
 
 def main(options: ReleaseImport) -> None:
     """Import, and say what was found."""
     try:
         # Not at the top: the processes that make pictures import this file too, and need no torch.
-        from cytosae_core.atlas.release import import_release
+        from cytosae_core.atlas.release.import_release import import_release
     except ModuleNotFoundError as error:
         sys.exit(f"error: {error.name} is not installed; run: pip install -r requirements.txt")
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import run
 
-from cytosae_core.atlas.merge import merge_atlases
+from cytosae_core.atlas.merge.merge import merge_atlases
 
 
 @dataclass(frozen=True, kw_only=True)

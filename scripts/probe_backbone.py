@@ -9,8 +9,8 @@ from _cli import bar, run
 from train_backbone import Config as Training
 from train_backbone import open_corpus
 
-from cytosae_core.backbone.small import probe
 from cytosae_core.backbone.vit import load_backbone, random_backbone
+from cytosae_core.small_backbone import probe
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.analysis import label_sources
-from cytosae_core.analysis.attribute_list import list_digest
-from cytosae_core.analysis.bags import pool_tokens
-from cytosae_core.analysis.inputs import open_latents
-from cytosae_core.analysis.result_files import write_results
-from cytosae_core.analysis.scoring import ScoringConfig, score_attributes, split_note
-from cytosae_core.analysis.selection import SelectedTokens
-from cytosae_core.backbone.store import TokenStore
+from cytosae_core.artifacts.results import write_results
+from cytosae_core.concepts import label_sources
+from cytosae_core.concepts.attribute_list import list_digest
+from cytosae_core.concepts.inputs import open_latents
+from cytosae_core.concepts.scoring import ScoringConfig, score_attributes, split_note
+from cytosae_core.patients.bags import pool_tokens
+from cytosae_core.tokens.selection import SelectedTokens
+from cytosae_core.tokens.store import TokenStore
 
 
 @dataclass(frozen=True, kw_only=True)

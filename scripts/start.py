@@ -15,8 +15,8 @@ from _cli import run
 from _start import atlas_of_release, refuse_busy_port, say_studies, sign_in_of, study_of
 from _wanted import Wanted
 
-from cytosae_core.annotation.study_config import StudyConfig
 from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.study.config import StudyConfig
 
 
 def main(wanted: Wanted) -> None:

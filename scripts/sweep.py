@@ -7,10 +7,10 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.backbone.store import TokenStore
 from cytosae_core.sae.config import SaeConfig, paper
 from cytosae_core.sae.grid import Grid, Varied
 from cytosae_core.sae.sweep import open_splits, run_sweep
+from cytosae_core.tokens.store import TokenStore
 
 
 @dataclass(frozen=True)

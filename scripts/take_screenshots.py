@@ -11,8 +11,8 @@ import _root
 from _cli import run
 from _database import open_database
 
-from cytosae_core.annotation.repository import Repository
 from cytosae_core.errors import ConfigError
+from cytosae_core.judging.repository import Repository
 
 
 @dataclass(frozen=True)

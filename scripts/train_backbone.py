@@ -7,13 +7,13 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.backbone.small.batches import Corpus
-from cytosae_core.backbone.small.corpus import decode, drawn_cells, list_real
-from cytosae_core.backbone.small.publish import publish_weights
-from cytosae_core.backbone.small.recipe import Recipe
-from cytosae_core.backbone.small.train import train
-from cytosae_core.backbone.small.workers import Crew, crew
 from cytosae_core.progress import Progress, silent
+from cytosae_core.small_backbone.batches import Corpus
+from cytosae_core.small_backbone.corpus import decode, drawn_cells, list_real
+from cytosae_core.small_backbone.publish import publish_weights
+from cytosae_core.small_backbone.recipe import Recipe
+from cytosae_core.small_backbone.train import train
+from cytosae_core.small_backbone.workers import Crew, crew
 
 
 @dataclass(frozen=True)

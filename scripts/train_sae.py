@@ -8,10 +8,10 @@ import _root  # noqa: F401
 from _cli import run
 from _watch import WatchConfig, watchers
 
-from cytosae_core.backbone.store import TokenStore
 from cytosae_core.sae.config import SaeConfig, paper
-from cytosae_core.sae.tokens import split_store
 from cytosae_core.sae.train import train
+from cytosae_core.tokens.source import split_store
+from cytosae_core.tokens.store import TokenStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The house keeps its shape: who may import whom, what may lie at the top, how long a file may be."""
 
+import ast
 import functools
 import json
 import subprocess
@@ -53,10 +54,11 @@ def loaded_after(*packages: str) -> dict[str, set[str]]:
 
 
 TORCH_FREE = (
-    "cytosae_core/analysis", "cytosae_core/images", "cytosae_core/annotation", "cytosae_core/figures/make.py", "app",
+    "cytosae_core/concepts", "cytosae_core/patients", "cytosae_core/images", "cytosae_core/study",
+    "cytosae_core/judging", "cytosae_core/evaluation", "cytosae_core/figures/make.py", "app",
 )  # fmt: skip
-"""In this order in one process: analysis comes first, since it must not load annotation, and the app last."""
-EXTRACTION = ("cytosae_core/backbone/extract.py", "cytosae_core/backbone/choose.py")
+"""In this order in one process, from the ground up: what must not be loaded yet is asked for before it may be."""
+EXTRACTION = ("cytosae_core/tokens/extract.py", "cytosae_core/backbone/choose.py")
 WITH_TORCH = (*EXTRACTION, "cytosae_core/sae", "cytosae_core/backbone", "cytosae_core")
 TORCH = {"torch", "timm", "torchvision"}
 
@@ -68,27 +70,31 @@ def test_these_packages_load_without_torch(package):
     assert not loaded & TORCH
 
 
-def test_annotation_knows_neither_sae_nor_backbone():
-    loaded = loaded_after(*TORCH_FREE)["cytosae_core/annotation"]
-    assert "cytosae_core.annotation.repository" in loaded
-    assert not loaded & {"cytosae_core.sae", "cytosae_core.backbone"}
+def test_a_study_and_its_judgements_know_neither_sae_nor_backbone():
+    loaded = loaded_after(*TORCH_FREE)["cytosae_core/evaluation"]
+    assert {
+        "cytosae_core.study.protocol",
+        "cytosae_core.judging.repository",
+        "cytosae_core.evaluation.export",
+    } <= loaded
+    assert not loaded & {"cytosae_core.sae", "cytosae_core.backbone", "cytosae_core.tokens"}
 
 
-def test_analysis_knows_neither_annotation_nor_its_database():
-    loaded = loaded_after(*TORCH_FREE)["cytosae_core/analysis"]
-    assert "cytosae_core.analysis.sampling" in loaded
-    assert not {name for name in loaded if name.startswith(("cytosae_core.annotation", "sqlalchemy"))}
+def test_concepts_and_patients_know_neither_studies_nor_their_database():
+    loaded = loaded_after(*TORCH_FREE)["cytosae_core/patients"]
+    assert {"cytosae_core.concepts.scoring", "cytosae_core.patients.probing"} <= loaded
+    assert not loaded & {"cytosae_core.study", "cytosae_core.judging", "sqlalchemy"}
 
 
-def test_sae_and_backbone_do_not_know_annotation():
+def test_sae_and_backbone_do_not_know_judgements():
     loaded = loaded_after(*WITH_TORCH)["cytosae_core/backbone"]
-    assert {"cytosae_core.sae.train", "cytosae_core.backbone.extract"} <= loaded
-    assert not loaded & {"cytosae_core.annotation", "sqlalchemy"}
+    assert {"cytosae_core.sae.train", "cytosae_core.tokens.extract"} <= loaded
+    assert not loaded & {"cytosae_core.study", "cytosae_core.judging", "sqlalchemy"}
 
 
 def test_extraction_imports_neither_the_app_nor_the_database():
     loaded = loaded_after(*WITH_TORCH)[EXTRACTION[-1]]
-    assert "cytosae_core.backbone.extract" in loaded
+    assert "cytosae_core.tokens.extract" in loaded
     assert not loaded & {"streamlit", "sqlalchemy", "app", "sklearn", "openvino"}
 
 
@@ -96,6 +102,77 @@ def test_the_core_knows_neither_streamlit_nor_the_app():
     loaded = loaded_after(*WITH_TORCH)["cytosae_core"]
     assert "cytosae_core.pipeline" in loaded
     assert not loaded & {"streamlit", "app"}
+
+
+FLOORS = (
+    ("errors", "progress", "markdown"),
+    ("geometry", "processes", "rendering"),
+    ("artifacts", "method"),
+    ("images",),
+    ("simulated",),
+    ("backbone",),
+    ("small_backbone", "tokens"),
+    ("sae",),
+    ("atlas",),
+    ("atlas.build", "atlas.release"),
+    ("atlas.merge",),
+    ("concepts",),
+    ("patients",),
+    ("study",),
+    ("judging",),
+    ("evaluation",),
+    ("figures",),
+    ("pipeline", "doctor", "bench"),
+)
+"""The rooms of the core from the ground up; a room imports from lower floors and from itself, and from nowhere else."""
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room_of(module: str) -> str:
+    """`atlas.build` of `cytosae_core.atlas.build.collect`."""
+    words = module.split(".")[1:]
+    inner = ".".join(words[:2])
+    return inner if inner in FLOOR else words[0]
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of the core that a file imports anywhere, functions included; `from package import module` too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{name.name}" for name in node.names]
+            found |= {name if is_module(name) else node.module for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+    return {name for name in found if name.startswith("cytosae_core.")}
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imports_between_rooms() -> set[tuple[str, str, str]]:
+    """(room, imported room, module that imports)."""
+    found = set()
+    for path in (ROOT / "cytosae_core").rglob("*.py"):
+        module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        if module == "cytosae_core":
+            continue
+        rooms = {room_of(name) for name in imported_modules(path)} - {room_of(module)}
+        found |= {(room_of(module), room, module) for room in rooms}
+    return found
+
+
+def test_every_room_of_the_core_has_a_floor():
+    rooms = {path.stem for path in (ROOT / "cytosae_core").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert rooms - {"__init__", "__pycache__"} == {room.partition(".")[0] for room in FLOOR}
+
+
+def test_no_import_runs_upward_and_no_two_rooms_import_each_other():
+    found = imports_between_rooms()
+    assert ("judging", "study") in {(room, imported) for room, imported, _ in found}
+    assert sorted(one for one in found if FLOOR[one[1]] >= FLOOR[one[0]]) == []
 
 
 def test_only_what_the_house_allows_lies_at_the_top():

@@ -180,8 +180,8 @@ class Reader:
         return word.replace("$run", str(self.demo.place.folder)).replace("STUDY_ID", self.study_id)
 
     def _remember_study(self) -> None:
-        from cytosae_core.annotation.database import open_engine
-        from cytosae_core.annotation.repository import Repository
+        from cytosae_core.judging.database import open_engine
+        from cytosae_core.judging.repository import Repository
 
         studies = Repository(open_engine(self.folder / "annotations.db")).studies()
         self.study_id = studies[-1].study_id

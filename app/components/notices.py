@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cytosae_core.annotation.protocol import RESEARCH_USE_ONLY
+from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY
 
 SIMULATED = "SIMULATED: cells and patients were drawn by a program."
 

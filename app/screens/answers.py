@@ -7,8 +7,8 @@ from app.components import answer_list, notices
 from app.components.answer_list import AnswerCard
 from app.resources import repository
 from app.screens.context import Context
-from cytosae_core.annotation.protocol import Question
-from cytosae_core.annotation.repository import Judged
+from cytosae_core.judging.repository import Judged
+from cytosae_core.study.protocol import Question
 
 N_THUMBNAILS = 4
 

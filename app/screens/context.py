@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from streamlit.navigation.page import StreamlitPage
 
 from app.resources import OpenStudy
-from cytosae_core.annotation.repository import Session
+from cytosae_core.judging.repository import Session
 
 
 @dataclass(frozen=True)

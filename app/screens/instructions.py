@@ -5,8 +5,8 @@ import streamlit as st
 from app.components import notices
 from app.resources import repository
 from app.screens.context import Context
-from cytosae_core.annotation.protocol import Task
-from cytosae_core.annotation.repository import Progress
+from cytosae_core.judging.repository import Progress
+from cytosae_core.study.protocol import Task
 
 
 def show(context: Context) -> None:

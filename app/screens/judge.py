@@ -7,7 +7,7 @@ from app.components import judging_desk
 from app.resources import repository
 from app.screens import end
 from app.screens.context import Context
-from cytosae_core.annotation.protocol import RESEARCH_USE_ONLY
+from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY
 
 
 def show(context: Context, task_id: str) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cytosae_core.atlas import files, optional_files, tables
+from cytosae_core.artifacts import files
+from cytosae_core.atlas import optional_files, tables
 from cytosae_core.atlas.barcodes import Barcodes, read_barcodes
 from cytosae_core.atlas.manifest import DatasetInfo, Manifest, read_manifest
 from cytosae_core.atlas.maps import PatchMaps

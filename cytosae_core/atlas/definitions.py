@@ -14,10 +14,15 @@ With `h_ij[s]` the activation of latent s at token j of image i, over the tokens
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from cytosae_core.atlas.barcodes import TOKENS
 from cytosae_core.errors import ConfigError
 
 Activation = Literal["mean", "count"]
+LOG10_THRESHOLD = -3.0
+"""Latents above this log10 mean activation are the "high-activation" ones that the paper looks at."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +66,10 @@ class Definitions:
     def to_document(self) -> dict[str, object]:
         """The choices as plain values, for `config.definitions` of the manifest."""
         return asdict(self)
+
+
+def of_interest(means: npt.NDArray[np.float64], *, all_latents: bool) -> npt.NDArray[np.bool_]:
+    """(n_latents,) latents above the threshold on any data set, or all; means (n_datasets, n_latents), NaN: never."""
+    if all_latents:
+        return np.ones(means.shape[1], dtype=bool)
+    return np.asarray((np.nan_to_num(means) > 10**LOG10_THRESHOLD).any(axis=0))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cytosae_core.atlas.files import FileEntry
+from cytosae_core.artifacts.files import FileEntry
 from cytosae_core.errors import ArtifactError, FormatVersionError
 
 FORMAT = "cytosae-atlas"

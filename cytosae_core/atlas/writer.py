@@ -17,8 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cytosae_core.artifacts import files
 from cytosae_core.atlas import barcodes as barcode_files
-from cytosae_core.atlas import files, manifest, maps, tables
+from cytosae_core.atlas import manifest, maps, tables
 from cytosae_core.atlas.checks import check_part
 from cytosae_core.atlas.manifest import DatasetInfo, Manifest, Skipped
 from cytosae_core.errors import ArtifactError

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from cytosae_core.backbone.tokens import Precision, ResidualStream, autocast, resolve_precision
+from cytosae_core.backbone.residual import Precision, ResidualStream, autocast, resolve_precision
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ConfigError
 

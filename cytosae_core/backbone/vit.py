@@ -16,9 +16,8 @@ import torch
 from torch import nn
 
 from cytosae_core.backbone.checkpoint import load_into, read_checkpoint
-from cytosae_core.backbone.small.recipe import ARCHITECTURE, SHAPE
 from cytosae_core.errors import BackboneError
-from cytosae_core.geometry import IMAGE_SIZE, n_tokens_of
+from cytosae_core.geometry import IMAGE_SIZE, PATCH_SIZE, n_tokens_of
 
 DINOBLOOM: Mapping[str, str] = MappingProxyType(
     {
@@ -34,6 +33,12 @@ SHIPPED: Mapping[str, Path] = MappingProxyType(
     {"cytosae-small": Path(__file__).parent / "weights" / "cytosae-small.safetensors"}
 )
 """Backbones whose weights lie in the package: small, for demonstrations and tests; see the model cards beside them."""
+SMALL_ARCHITECTURE = "deit_tiny_patch16_224"
+"""timm's name of the shape of what ships: width 192, 12 blocks, 3 heads; with patches of 14 px and LayerScale."""
+SMALL_SHAPE: Mapping[str, object] = MappingProxyType(
+    {"patch_size": PATCH_SIZE, "img_size": IMAGE_SIZE, "init_values": 1.0}
+)
+"""What is changed about it, so that its tokens are DinoBloom's: CLS and 16 x 16 patches."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +128,9 @@ def describe(name: str, model: nn.Module, device: str = "cpu") -> Backbone:
 
 
 def _create(name: str, *, pretrained: bool, **shape: object) -> nn.Module:
-    architecture = ARCHITECTURE if name in SHIPPED else DINOBLOOM.get(name, name)
+    architecture = SMALL_ARCHITECTURE if name in SHIPPED else DINOBLOOM.get(name, name)
     size = {"img_size": IMAGE_SIZE} if architecture in DINOBLOOM.values() else {}
-    arguments: dict[str, Any] = {**size, **(SHAPE if name in SHIPPED else {}), **shape}
+    arguments: dict[str, Any] = {**size, **(SMALL_SHAPE if name in SHIPPED else {}), **shape}
     if not architecture.startswith("hf_hub:") and not timm.is_model(architecture):
         raise BackboneError(
             f"there is no backbone {name!r};"

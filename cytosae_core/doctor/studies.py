@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from cytosae_core.annotation.database import Examined, examine
-from cytosae_core.annotation.repository import Repository
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.doctor.finding import Finding, State
 from cytosae_core.errors import CytosaeError
+from cytosae_core.judging.database import Examined, examine
+from cytosae_core.judging.repository import Repository
 
 _RESTORE = "restore a backup that scripts/backup_database.py made"
 

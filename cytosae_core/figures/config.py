@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cytosae_core.analysis.differential import Ranking
 from cytosae_core.errors import ConfigError
 from cytosae_core.figures.choose import Order
+from cytosae_core.patients.differential import Ranking
 
 
 @dataclass(frozen=True, kw_only=True)

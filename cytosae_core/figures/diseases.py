@@ -7,9 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from cytosae_core.analysis.differential import PatientCounts, Ranking, check_groups, patient_barcodes, usable_patients
 from cytosae_core.errors import AnalysisError
 from cytosae_core.figures.style import BLUE, ORANGE, PALE, QUIET, escape, styled
+from cytosae_core.patients.differential import PatientCounts, Ranking, check_groups, patient_barcodes, usable_patients
 
 UNITS = {
     "corrected": "activating patches an image, mean over patients",

@@ -12,7 +12,7 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from cytosae_core import rendering
-from cytosae_core.analysis.result_files import NOTICE, SIMULATED
+from cytosae_core.artifacts.results import NOTICE, SIMULATED
 from cytosae_core.figures.cells import BAR_UM, Cell, CellRow, CellSheet, bar_share
 from cytosae_core.figures.pages import PLOTLY_NAME, figure_page, page, sheets_page
 from cytosae_core.figures.static import StaticPictures

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cytosae_core.analysis.differential import differential_latents
-from cytosae_core.analysis.similarity import patient_similarity
+from cytosae_core.artifacts.folders import workspace
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
-from cytosae_core.atlas.publish import workspace
 from cytosae_core.errors import AnalysisError, ConfigError
 from cytosae_core.figures import attribution, choose, diseases, patient_scores, plane, reading, thresholds
 from cytosae_core.figures.cells import latent_sheet
@@ -20,6 +18,8 @@ from cytosae_core.figures.disease_cells import disease_sheets
 from cytosae_core.figures.folder import FigureFolder, LeftOut, Made
 from cytosae_core.figures.similarity import similarity_figure
 from cytosae_core.figures.static import StaticPictures
+from cytosae_core.patients.differential import differential_latents
+from cytosae_core.patients.similarity import patient_similarity
 from cytosae_core.progress import Progress, silent
 
 PAPER_GROUPS = ("CBFB::MYH11", "PML::RARA")

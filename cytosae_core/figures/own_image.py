@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.explain import Explainer
+from cytosae_core.atlas.build.explain import Explainer
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
 from cytosae_core.figures.attribution import Explained
 from cytosae_core.figures.choose import strongest_patches

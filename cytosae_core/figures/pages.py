@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from PIL import Image
 
 from cytosae_core import rendering
-from cytosae_core.analysis.result_files import NOTICE
+from cytosae_core.artifacts.results import NOTICE
 from cytosae_core.figures.cells import BAR_UM, Cell, CellRow, CellSheet, bar_share
 from cytosae_core.figures.style import escape, marked
 

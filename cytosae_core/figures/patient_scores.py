@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cytosae_core.analysis.sweep import PAPER_THRESHOLD
 from cytosae_core.errors import AnalysisError
 from cytosae_core.figures.style import BLUE, DASHES, GREEN, ORANGE, PURPLE, QUIET, escape, styled
+from cytosae_core.patients.sweep import PAPER_THRESHOLD
 
 _SCORE, _SPREAD = "weighted_f1", "weighted_f1_sd_folds"
 

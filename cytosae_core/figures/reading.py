@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cytosae_core.analysis.result_files import SIMULATED
+from cytosae_core.artifacts.results import SIMULATED
 from cytosae_core.atlas import tables
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.noise import NoiseFilter

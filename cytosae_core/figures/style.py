@@ -4,7 +4,7 @@ import html
 
 import plotly.graph_objects as go
 
-from cytosae_core.analysis.result_files import NOTICE, SIMULATED
+from cytosae_core.artifacts.results import NOTICE, SIMULATED
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, SAND = "#1f6f8b", "#c8702a", "#4f8a5b", "#8a5a94", "#6aa5d8", "#b39b4a"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, SAND)

@@ -165,3 +165,8 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
     }
 )
 """The published data sets by key."""
+
+
+def source_of(dataset: str) -> Source:
+    """The layout of a published data set, or class folders for any other."""
+    return SOURCES.get(dataset) or folder_source(dataset)

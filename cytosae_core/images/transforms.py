@@ -24,11 +24,10 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cytosae_core.errors import ImageError
+from cytosae_core.geometry import IMAGE_SIZE
 
 MAX_SIDE = 5_000
 """Longest side, in pixels, of an image that is decoded."""
-MODEL_SIZE = 224
-"""Side, in pixels, of what the backbone sees."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of the channels R, G, B on the scale 0 to 1."""
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -90,7 +89,7 @@ def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def resize_rgb(image: Image.Image, size: int = MODEL_SIZE) -> npt.NDArray[np.uint8]:
+def resize_rgb(image: Image.Image, size: int = IMAGE_SIZE) -> npt.NDArray[np.uint8]:
     """RGB values (size, size, 3) after a bilinear, antialiased resize that does not keep the aspect ratio."""
     return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
 
@@ -101,7 +100,7 @@ def normalise(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(np.moveaxis(standard, -1, -3))
 
 
-def to_tensor_array(image: Image.Image, size: int = MODEL_SIZE) -> npt.NDArray[np.float32]:
+def to_tensor_array(image: Image.Image, size: int = IMAGE_SIZE) -> npt.NDArray[np.float32]:
     """Model input float32 (3, size, size): RGB, resized, with ImageNet mean and standard deviation."""
     return normalise(resize_rgb(image, size))
 

@@ -3,7 +3,7 @@
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -122,3 +122,18 @@ def _reason(name: str, is_outside: bool, is_file: bool, n_bytes: int) -> str | N
 
 def _is_unicode(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def find_files(dataset: str, root: Path, image_ids: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Files of these images below `root`, and the images that have none there, with why."""
+    files: dict[str, Path] = {}
+    without: dict[str, str] = {}
+    inside = RealFolder(root)
+    for image_id in image_ids:
+        relative_path = image_id.removeprefix(f"{dataset}/")
+        found = find_image(root / relative_path, relative_path, inside)
+        if found.reason is None:
+            files[image_id] = found.path
+        else:
+            without[image_id] = found.reason
+    return files, without

@@ -6,15 +6,15 @@ from functools import cached_property
 from pathlib import Path
 
 from cytosae_core.errors import ConfigError, ImageTableError
-from cytosae_core.images.drawn.styles import STYLES
 from cytosae_core.images.select import list_images
 from cytosae_core.images.simulated import holds_simulated
 from cytosae_core.images.sources import SOURCES
-from cytosae_core.images.synthetic import write_cohort
 from cytosae_core.images.table import ImageTable
 from cytosae_core.pipeline.recipe import Recipe
 from cytosae_core.processes import n_cores
 from cytosae_core.progress import Progress
+from cytosae_core.simulated.drawn.styles import STYLES
+from cytosae_core.simulated.synthetic import write_cohort
 
 GROUPS = ("CBFB::MYH11", "PML::RARA")
 """The two groups of the paper's disease task."""

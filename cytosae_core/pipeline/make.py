@@ -6,18 +6,15 @@ from collections.abc import Iterator
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from cytosae_core.analysis.classification import ClassificationConfig, classify_patients
-from cytosae_core.analysis.comparison import compare_groups
-from cytosae_core.analysis.inputs import open_barcodes, open_latents
-from cytosae_core.analysis.planted import explain_by_cells
-from cytosae_core.analysis.result_files import write_results
-from cytosae_core.atlas.build import Steps, build_atlas
-from cytosae_core.atlas.build_plan import DatasetInput
-from cytosae_core.atlas.token_source import StoreTokens
-from cytosae_core.backbone.extract import extract
-from cytosae_core.backbone.plan import ExtractConfig
-from cytosae_core.backbone.store import TokenStore
+from cytosae_core.artifacts.results import write_results
+from cytosae_core.atlas.build.build import Steps, build_atlas
+from cytosae_core.atlas.build.plan import DatasetInput
 from cytosae_core.backbone.vit import best_device, load_backbone
+from cytosae_core.concepts.inputs import open_latents
+from cytosae_core.concepts.planted import explain_by_cells
+from cytosae_core.patients.classification import ClassificationConfig, classify_patients
+from cytosae_core.patients.comparison import compare_groups
+from cytosae_core.patients.inputs import open_barcodes
 from cytosae_core.pipeline.cells import Cells
 from cytosae_core.pipeline.place import Place
 from cytosae_core.pipeline.recipe import Recipe
@@ -26,8 +23,12 @@ from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.curves import CurvesPage
 from cytosae_core.sae.logs import MetricsTable
 from cytosae_core.sae.observe import Observer
-from cytosae_core.sae.tokens import split_store
 from cytosae_core.sae.train import train
+from cytosae_core.tokens.dataset_tokens import StoreTokens
+from cytosae_core.tokens.extract import extract
+from cytosae_core.tokens.plan import ExtractConfig
+from cytosae_core.tokens.source import split_store
+from cytosae_core.tokens.store import TokenStore
 
 
 def make_tokens(recipe: Recipe, cells: Cells, place: Place, steps: Steps) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cytosae_core.analysis.result_files import SIMULATED
+from cytosae_core.artifacts.results import SIMULATED
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.pipeline.cells import Cells, draw
 from cytosae_core.pipeline.place import Place

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cytosae_core.sae.config import SaeConfig
-from cytosae_core.sae.tokens import Rows, Tokens, TokenSource
+from cytosae_core.tokens.source import Rows, Tokens, TokenSource
 
 
 class Position(NamedTuple):

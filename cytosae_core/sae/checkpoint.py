@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
-from cytosae_core.atlas.publish import workspace
+from cytosae_core.artifacts.folders import workspace
 from cytosae_core.errors import ArtifactError
 
 WEIGHTS_NAME = "sae.safetensors"

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cytosae_core.backbone.store import TokenStore
-from cytosae_core.differences import refuse_difference
+from cytosae_core.artifacts.differences import refuse_difference
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.progress import Progress, silent
 from cytosae_core.sae.baselines import explained_by_components, n_components_at, principal_components
@@ -15,7 +14,8 @@ from cytosae_core.sae.checkpoint import read_converted
 from cytosae_core.sae.metrics import Evaluation, evaluate
 from cytosae_core.sae.model import SparseAutoencoder
 from cytosae_core.sae.run_folder import read_run
-from cytosae_core.sae.tokens import StoreTokens, split_store
+from cytosae_core.tokens.source import StoreTokens, split_store
+from cytosae_core.tokens.store import TokenStore
 
 COLUMNS = (
     "model", "backbone", "block", "n_numbers", "explained_variance", "explained_variance_released", "n_concepts",

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cytosae_core.sae.config import BiasStart, SaeConfig
-from cytosae_core.sae.decoder import renormalise_rows
-from cytosae_core.sae.model import SparseAutoencoder
+from cytosae_core.sae.model import SparseAutoencoder, renormalise_rows
 
 N_ITERATIONS = 100
 """Weiszfeld iterations at most, as published."""

@@ -13,14 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cytosae_core.atlas.files import describe
+from cytosae_core.artifacts.files import describe
 from cytosae_core.atlas.manifest import library_versions
-from cytosae_core.backbone.shards import write_whole
 from cytosae_core.errors import ArtifactError, FormatVersionError
 from cytosae_core.sae.checkpoint import Checkpoint, files_of
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.state import TrainingState
-from cytosae_core.sae.tokens import TokenSource
+from cytosae_core.tokens.shards import write_whole
+from cytosae_core.tokens.source import TokenSource
 
 MANIFEST = "manifest.json"
 """Name of the file that makes a folder a finished run."""

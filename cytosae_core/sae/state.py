@@ -13,7 +13,7 @@ from cytosae_core.sae.batches import token_batches
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.initial import initial_sae
 from cytosae_core.sae.model import SparseAutoencoder
-from cytosae_core.sae.tokens import Tokens, TokenSource
+from cytosae_core.tokens.source import Tokens, TokenSource
 
 
 @dataclass

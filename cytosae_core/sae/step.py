@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from cytosae_core.sae.config import SaeConfig
-from cytosae_core.sae.decoder import project_gradient, renormalise_rows
 from cytosae_core.sae.losses import total_loss
+from cytosae_core.sae.model import project_gradient, renormalise_rows
 from cytosae_core.sae.observe import StepRecord
-from cytosae_core.sae.schedule import learning_rate
 from cytosae_core.sae.state import TrainingState
 
 
@@ -31,6 +30,11 @@ def training_step(state: TrainingState, x: Tensor, config: SaeConfig) -> StepRec
     return StepRecord(
         state.step, n_images, state.step * n_tokens, state.seconds, loss, mse, l1, ghost, rate, l0, n_dead
     )
+
+
+def learning_rate(config: SaeConfig, n_done: int) -> float:
+    """Rate of the step that follows `n_done` steps; the first of a warm-up of w steps has 1/w of the full rate."""
+    return config.learning_rate * min(1.0, (n_done + 1) / config.warm_up_steps)
 
 
 @torch.no_grad()

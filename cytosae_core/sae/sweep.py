@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cytosae_core.backbone.store import TokenStore
 from cytosae_core.errors import ConfigError, TrainingError
 from cytosae_core.progress import Progress, silent
 from cytosae_core.sae.config import SaeConfig
@@ -23,8 +22,9 @@ from cytosae_core.sae.grid import Grid, Point
 from cytosae_core.sae.logs import MetricsTable, dead_share_window
 from cytosae_core.sae.run_folder import read_run
 from cytosae_core.sae.sweep_table import write_tables
-from cytosae_core.sae.tokens import Split, split_store
 from cytosae_core.sae.train import TrainResult, train
+from cytosae_core.tokens.source import Split, split_store
+from cytosae_core.tokens.store import TokenStore
 
 
 class SweepResult(NamedTuple):

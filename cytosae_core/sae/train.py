@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cytosae_core.atlas.publish import LOCK_NAME, locked
-from cytosae_core.differences import refuse_difference
+from cytosae_core.artifacts.differences import refuse_difference
+from cytosae_core.artifacts.folders import LOCK_NAME, locked
 from cytosae_core.errors import ConfigError, TrainingError
 from cytosae_core.progress import Progress, silent
 from cytosae_core.sae.batches import token_batches
@@ -26,8 +26,8 @@ from cytosae_core.sae.run_folder import publish_run, read_run, settings_of
 from cytosae_core.sae.signals import StopRequest, stop_on_signal
 from cytosae_core.sae.state import TrainingState, as_tensor, fresh_state
 from cytosae_core.sae.step import training_step
-from cytosae_core.sae.tokens import TokenSource
 from cytosae_core.sae.training_state import REMEDY, drop_state, load_state, save_state
+from cytosae_core.tokens.source import TokenSource
 
 
 class TrainResult(NamedTuple):

@@ -14,13 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
-from cytosae_core.backbone.shards import write_whole
-from cytosae_core.differences import refuse_difference
+from cytosae_core.artifacts.differences import refuse_difference
 from cytosae_core.errors import ArtifactError, FormatVersionError, TrainingError
 from cytosae_core.sae.checkpoint import weights_digest
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.model import SparseAutoencoder
 from cytosae_core.sae.state import TrainingState, empty_state, put_tensors, to_tensors
+from cytosae_core.tokens.shards import write_whole
 
 STATE_NAME = "training_state.safetensors"
 """Name of the file in the folder of a run."""

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from app import resources
-from cytosae_core.annotation.database import backup, open_engine
-from cytosae_core.annotation.protocol import Study
-from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_builder import build_study
-from cytosae_core.annotation.study_config import StudyConfig
 from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.judging.database import backup, open_engine
+from cytosae_core.judging.repository import Repository
+from cytosae_core.study.builder import build_study
+from cytosae_core.study.config import StudyConfig
+from cytosae_core.study.protocol import Study
 from tests.atlas.tiny import make_tiny_atlas
 from tests.conftest import CHEAP_HASHER
 

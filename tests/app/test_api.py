@@ -26,7 +26,7 @@ def client(site):
 @pytest.fixture
 def unhurried(monkeypatch):
     """Tests need not wait 0.4 s before each answer; the guard itself has a test of its own."""
-    monkeypatch.setattr("cytosae_core.annotation.submit.MIN_VIEWING", timedelta(0))
+    monkeypatch.setattr("cytosae_core.judging.submit.MIN_VIEWING", timedelta(0))
 
 
 @pytest.fixture

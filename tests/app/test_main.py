@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import resources
-from cytosae_core.annotation.database import open_engine
+from cytosae_core.judging.database import open_engine
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 

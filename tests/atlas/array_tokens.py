@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cytosae_core.atlas.token_source import TokenBatch
 from cytosae_core.sae.checkpoint import Checkpoint
+from cytosae_core.tokens.dataset_tokens import TokenBatch
 from tests.atlas import dense_twin
 
 D_IN, N_TOKENS = 4, 5

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import torch
 
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.build import build_atlas
-from cytosae_core.atlas.build_options import BuildConfig
-from cytosae_core.atlas.build_plan import DatasetInput
-from cytosae_core.atlas.merge import merge_atlases
+from cytosae_core.atlas.build.build import build_atlas
+from cytosae_core.atlas.build.options import BuildConfig
+from cytosae_core.atlas.build.plan import DatasetInput
+from cytosae_core.atlas.merge.merge import merge_atlases
 from cytosae_core.sae.checkpoint import Checkpoint
 from tests.atlas.array_tokens import N_TOKENS, ArrayTokens, draw_checkpoint
 

@@ -199,7 +199,7 @@ def test_a_manifest_that_is_none_is_refused(tiny_copy, content):
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b", "C:\\x", "..\\x"])
 def test_no_listed_file_leaves_the_folder(tiny_copy, name):
-    from cytosae_core.atlas import files
+    from cytosae_core.artifacts import files
 
     with pytest.raises(ArtifactError, match="leads out of the folder"):
         files.inside(tiny_copy, name)
@@ -252,7 +252,7 @@ def test_opening_an_atlas_imports_neither_torch_nor_streamlit_nor_sqlalchemy(tin
     code = (
         "import sys; from pathlib import Path; from cytosae_core.atlas.atlas import LatentAtlas; "
         "a = LatentAtlas.open(Path(sys.argv[1])); a.references(3); a.latent(3); a.barcodes(); a.map_scale(3); "
-        "import cytosae_core.atlas.writer, cytosae_core.atlas.release_positions, cytosae_core.atlas.pictures; "
+        "import cytosae_core.atlas.writer, cytosae_core.atlas.release.positions, cytosae_core.atlas.pictures; "
         "print([m for m in ('torch', 'streamlit', 'sqlalchemy', 'timm') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -5,20 +5,20 @@ import pandas as pd
 import pytest
 import torch
 
-from cytosae_core.annotation.study_builder import StudyConfig, build_study
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.build import build_atlas
-from cytosae_core.atlas.build_options import BuildConfig
+from cytosae_core.atlas.build.build import build_atlas
+from cytosae_core.atlas.build.inputs import InputChoice, dataset_inputs
+from cytosae_core.atlas.build.options import BuildConfig
 from cytosae_core.atlas.definitions import Definitions
-from cytosae_core.atlas.inputs import InputChoice, dataset_inputs
-from cytosae_core.atlas.release import import_release
-from cytosae_core.atlas.release_options import ReleaseImport
-from cytosae_core.backbone.extract import extract
-from cytosae_core.backbone.plan import ExtractConfig
+from cytosae_core.atlas.release.import_release import import_release
+from cytosae_core.atlas.release.options import ReleaseImport
 from cytosae_core.backbone.vit import random_backbone
 from cytosae_core.images.select import list_images
-from cytosae_core.images.synthetic import write_cohort
 from cytosae_core.sae.checkpoint import Checkpoint
+from cytosae_core.simulated.synthetic import write_cohort
+from cytosae_core.study.builder import StudyConfig, build_study
+from cytosae_core.tokens.extract import extract
+from cytosae_core.tokens.plan import ExtractConfig
 from tests.atlas.published import make_release, write_tables
 
 TOY = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}

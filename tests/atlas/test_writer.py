@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cytosae_core.artifacts.folders import workspace
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.atlas.manifest import DatasetInfo
-from cytosae_core.atlas.publish import workspace
 from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
 from cytosae_core.errors import ArtifactError
 from tests.atlas.tiny import make_tiny_atlas

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from cytosae_core.artifacts.folders import workspace
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.atlas.manifest import DatasetInfo, Skipped
 from cytosae_core.atlas.pictures import StoredPicture, as_frame, store_picture
-from cytosae_core.atlas.publish import workspace
 from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
 
 N_IMAGES = 40

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
-from cytosae_core.backbone.extract import extract
-from cytosae_core.backbone.plan import ExtractConfig
-from cytosae_core.backbone.store import TokenStore
+from cytosae_core.tokens.extract import extract
+from cytosae_core.tokens.plan import ExtractConfig
+from cytosae_core.tokens.store import TokenStore
 
 pytestmark = [
     pytest.mark.slow,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytosae_core.backbone.store import TokenStore
-from tests.backbone.runs import one_run
+from cytosae_core.tokens.store import TokenStore
+from tests.tokens.runs import one_run
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_ten_kills_at_random_moments_leave_no_trace_in_the_finished_store(make_t
     table = make_table(36, damaged=(7, 8, 31))
     output = tmp_path / "runs"
     output.mkdir()
-    told = json.loads(run("tests.backbone.runs", "kill", tmp_path / "cells", output, 10, 20261))
+    told = json.loads(run("tests.tokens.runs", "kill", tmp_path / "cells", output, 10, 20261))
     assert told["status"] == 0
     assert len(told["left"]) == 10
     assert [left["published"] for left in told["left"][::2]] == [False] * 5  # these were held before their end
@@ -52,7 +52,7 @@ def test_two_processes_under_torchrun_give_what_one_gives(make_table, forks, run
     make_table(23, damaged=(4,))
     one_run(tmp_path / "cells", tmp_path / "one")
     torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "--no-python"]
-    program = [sys.executable, "-m", "tests.forks", forks.folder, "tests.backbone.runs"]
+    program = [sys.executable, "-m", "tests.forks", forks.folder, "tests.tokens.runs"]
     run(*torchrun, *program, "extract", tmp_path / "cells", tmp_path / "two")
     for block in (2, 4):
         one, two = TokenStore.open(tmp_path / "one", block), TokenStore.open(tmp_path / "two", block)
@@ -89,7 +89,7 @@ def test_memory_from_the_list_to_the_store_does_not_grow_with_the_number_of_imag
     for kind in ("csv", "root"):
         output = tmp_path / kind
         output.mkdir()
-        told = run("tests.backbone.runs", "weigh", kind, output, *many_images)
+        told = run("tests.tokens.runs", "weigh", kind, output, *many_images)
         small, large = (json.loads(line) for line in told.splitlines() if line.startswith("{"))
         assert (small["status"], large["status"]) == (0, 0)
         assert [TokenStore.open(output / name).n_images for name in "01"] == [1_000, 100_000]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cytosae_core.backbone.tokens import tokens_at
+from cytosae_core.backbone.residual import tokens_at
 from cytosae_core.backbone.vit import describe, load_backbone, random_backbone
 from cytosae_core.errors import BackboneError
 from tests.backbone.conftest import TOY, TOY_ARGUMENTS

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from cytosae_core.annotation.database import open_engine
-from cytosae_core.annotation.export import export_study
-from cytosae_core.annotation.repository import Repository
+from cytosae_core.evaluation.export import export_study
+from cytosae_core.judging.database import open_engine
+from cytosae_core.judging.repository import Repository
 from tests.browser.rater import Rater, judge_concept
 from tests.browser.server import Server
 from tests.pipeline.shared import tiny_demo

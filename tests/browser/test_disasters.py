@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from cytosae_core.annotation.database import open_engine, writing
+from cytosae_core.judging.database import open_engine, writing
 from tests.app.conftest import copied_site
 from tests.browser.server import Server, wait_until
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from cytosae_core.annotation.database import open_engine, writing
+from cytosae_core.judging.database import open_engine, writing
 from tests.browser.rater import PATIENCE_MS, judge_concept, judgements
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

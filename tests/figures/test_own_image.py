@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.build import build_atlas
-from cytosae_core.atlas.build_options import BuildConfig
-from cytosae_core.atlas.inputs import InputChoice, dataset_inputs
+from cytosae_core.atlas.build.build import build_atlas
+from cytosae_core.atlas.build.inputs import InputChoice, dataset_inputs
+from cytosae_core.atlas.build.options import BuildConfig
 from cytosae_core.atlas.noise import NoiseFilter
 from cytosae_core.backbone.vit import random_backbone
 from cytosae_core.errors import ConfigError

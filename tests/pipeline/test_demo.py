@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from cytosae_core.annotation.database import open_engine
-from cytosae_core.annotation.repository import Repository
 from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.judging.database import open_engine
+from cytosae_core.judging.repository import Repository
 from tests.pipeline.tiny_demo import run_tiny
 
 pytestmark = pytest.mark.slow

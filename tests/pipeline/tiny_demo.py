@@ -4,16 +4,16 @@ import fcntl
 from dataclasses import dataclass
 from pathlib import Path
 
-from cytosae_core.annotation.database import backup, open_engine
-from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_builder import StudyConfig, build_study
 from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.judging.database import backup, open_engine
+from cytosae_core.judging.repository import Repository
 from cytosae_core.pipeline.cells import GROUPS, drawn_cells
 from cytosae_core.pipeline.place import Place
 from cytosae_core.pipeline.plan import place_of_drawn, stages_of
 from cytosae_core.pipeline.recipe import Recipe
 from cytosae_core.pipeline.stages import Report, run_stages
 from cytosae_core.progress import silent
+from cytosae_core.study.builder import StudyConfig, build_study
 from tests.conftest import CHEAP_HASHER
 
 TINY = Recipe(

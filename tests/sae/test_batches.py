@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cytosae_core.backbone.store import TokenStore
 from cytosae_core.errors import ConfigError
-from cytosae_core.sae import tokens as tokens_module
 from cytosae_core.sae.batches import position, token_batches
-from cytosae_core.sae.tokens import ArrayTokens, StoreTokens, split_store
+from cytosae_core.tokens import source as tokens_module
+from cytosae_core.tokens.source import ArrayTokens, StoreTokens, split_store
+from cytosae_core.tokens.store import TokenStore
 from tests.sae.toys import toy, write_store
 
 N_TOKENS = 3

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cytosae_core.backbone.store import TokenStore
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.sae.comparison import compare, open_run
-from cytosae_core.sae.tokens import split_store
 from cytosae_core.sae.train import train
+from cytosae_core.tokens.source import split_store
+from cytosae_core.tokens.store import TokenStore
 from tests.sae import dense_metrics
 from tests.sae.test_sweep import TINY
 from tests.sae.toy_store import toy_store

@@ -8,8 +8,8 @@ import pytest
 from cytosae_core.errors import ConfigError
 from cytosae_core.sae.checkpoint import weights_digest
 from cytosae_core.sae.config import PAPER, SaeConfig, paper
-from cytosae_core.sae.tokens import ArrayTokens
 from cytosae_core.sae.train import train
+from cytosae_core.tokens.source import ArrayTokens
 from tests.sae.toys import Notebook, toy
 
 # Two tokens a batch, so that some latents stay silent for several passes.

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
-from cytosae_core.backbone import shards
 from cytosae_core.errors import ArtifactError, FormatVersionError, TrainingError
 from cytosae_core.sae import training_state
 from cytosae_core.sae.logs import MetricsTable
 from cytosae_core.sae.run_folder import settings_of
-from cytosae_core.sae.tokens import ArrayTokens
 from cytosae_core.sae.train import train
 from cytosae_core.sae.training_state import STATE_NAME, load_state
+from cytosae_core.tokens import shards
+from cytosae_core.tokens.source import ArrayTokens
 from tests.sae.toys import Notebook, toy, toy_tokens
 
 

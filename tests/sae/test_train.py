@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from cytosae_core.backbone.store import TokenStore
 from cytosae_core.errors import ArtifactError, ConfigError, FormatVersionError
 from cytosae_core.sae.checkpoint import read_checkpoint
 from cytosae_core.sae.metrics import evaluate
 from cytosae_core.sae.model import SaeOutput, SparseAutoencoder
 from cytosae_core.sae.state import fresh_state
-from cytosae_core.sae.tokens import ArrayTokens, split_store
 from cytosae_core.sae.train import chosen_device, train
+from cytosae_core.tokens.source import ArrayTokens, split_store
+from cytosae_core.tokens.store import TokenStore
 from tests.sae.toys import Notebook, toy, toy_tokens, write_store
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from cytosae_core.backbone.store import FORMAT, FORMAT_VERSION, INDEX, MANIFEST
+from cytosae_core.tokens.store import FORMAT, FORMAT_VERSION, INDEX, MANIFEST
 from tests.sae.toy_sae import toy_tokens
 
 

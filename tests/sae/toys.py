@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cytosae_core.sae.config import SaeConfig
-from cytosae_core.sae.tokens import ArrayTokens
+from cytosae_core.tokens.source import ArrayTokens
 
 TOY = SaeConfig(
     d_in=8, expansion=4, n_images=120, batch_images=4, warm_up_steps=10, dead_window=3, learning_rate=4e-3,

@@ -74,14 +74,14 @@ def test_an_atlas_without_patients_is_refused(script, tmp_path):
 def test_drawn_cells_are_scored_from_tokens_and_sae_to_tables(script, tmp_path, capsys):
     import torch
 
-    from cytosae_core.backbone.extract import extract
-    from cytosae_core.backbone.plan import ExtractConfig
     from cytosae_core.backbone.team import torchrun_team
     from cytosae_core.backbone.vit import random_backbone
     from cytosae_core.images.sources import SOURCES
-    from cytosae_core.images.synthetic import write_dataset
     from cytosae_core.images.table import scan
     from cytosae_core.sae.checkpoint import Checkpoint, save
+    from cytosae_core.simulated.synthetic import write_dataset
+    from cytosae_core.tokens.extract import extract
+    from cytosae_core.tokens.plan import ExtractConfig
 
     drawn = write_dataset(tmp_path, "mll23", n_per_type=12, seed=1, cell_types=["eosinophil", "lymphocyte"])
     backbone = random_backbone("dinobloom-s", 0, embed_dim=32, depth=1, num_heads=2)

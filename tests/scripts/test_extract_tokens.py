@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cytosae_core.backbone.download import Weights
-from cytosae_core.backbone.store import TokenStore
+from cytosae_core.tokens.store import TokenStore
 from tests.backbone.reference import Shape, dinobloom_file, make_weights
 from tests.conftest import REPOSITORY
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cytosae_core.annotation.database import open_engine
-from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_builder import StudyConfig, build_study, read_study
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import DatabaseBusyError, SignInError, StudyError
-from tests.annotation.tiny_study import tiny_study
+from cytosae_core.judging.database import open_engine
+from cytosae_core.judging.repository import Repository
+from cytosae_core.study.builder import StudyConfig, build_study, read_study
 from tests.atlas.tiny import make_tiny_atlas
+from tests.study.tiny_study import tiny_study
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"n_clusters": 4, "n_per_cluster": 3, "min_pictures": 3}

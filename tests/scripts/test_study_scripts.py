@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from cytosae_core.annotation.database import open_engine
-from cytosae_core.annotation.repository import Repository
-from cytosae_core.annotation.study_builder import read_study
+from cytosae_core.judging.database import open_engine
+from cytosae_core.judging.repository import Repository
+from cytosae_core.study.builder import read_study
 from tests.atlas.tiny import make_tiny_atlas
 
 SMALL = ("--n-clusters", 4, "--n-per-cluster", 3, "--min-pictures", 3, "--seed", 3)

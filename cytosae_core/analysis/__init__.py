@@ -1,1 +1,0 @@
-"""Sampling, differential latents and the statistics built on an atlas."""

@@ -1,1 +1,0 @@
-"""Studies, raters and judgements: never imports torch, `sae` or `backbone`."""

@@ -1,0 +1,112 @@
+"""Nothing half-written: a folder is filled under a hidden name beside its place, and renamed when it is complete."""
+
+import contextlib
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from cytosae_core.errors import ArtifactError, ConfigError
+from cytosae_core.artifacts.locks import held
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_KEY_NAME = ".resume-key"
+LOCK_NAME = ".lock"
+"""Name of the file that a process holds while it fills a folder."""
+
+
+@contextlib.contextmanager
+def workspace(path: Path, resume_key: str | None = None) -> Iterator[Path]:
+    """A hidden folder beside `path` to be filled; it becomes `path` when the block ends without an error.
+
+    Without `resume_key` an error removes what was written. With one it stays, and the next call with the same
+    path and key gets it again; another key starts afresh. Raises ConfigError when `path` exists, ArtifactError
+    when the disk is full or somebody else is filling the same folder.
+    """
+    refuse_existing(path)
+    with _disk_errors(path, resumes=resume_key is not None):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _hidden_folder(path, resume_key) as folder:
+            yield folder
+            for name in (_KEY_NAME, LOCK_NAME):
+                (folder / name).unlink(missing_ok=True)
+            _flush(folder)
+            refuse_existing(path)
+            folder.rename(path)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise ConfigError when something lies at `path`: artifacts are never overwritten."""
+    if path.exists() or path.is_symlink():
+        raise ConfigError(f"{path} exists, and artifacts are never overwritten: give another name, or move it away")
+
+
+@contextlib.contextmanager
+def _hidden_folder(path: Path, resume_key: str | None) -> Iterator[Path]:
+    if resume_key is None:
+        folder = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            # Renamed by now when all went well; anything that still has this name is half an artifact.
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    folder = path.with_name(f".{path.name}.partial")
+    folder.mkdir(exist_ok=True)
+    with locked(folder):
+        _start_or_resume(folder, resume_key)
+        yield folder
+
+
+def _start_or_resume(folder: Path, key: str) -> None:
+    key_path = folder / _KEY_NAME
+    if key_path.is_file() and key_path.read_text(encoding="utf-8") == key:
+        return
+    for child in folder.iterdir():
+        if child.name == LOCK_NAME:
+            continue
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+    key_path.write_text(key, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system releases when the process ends, however it ends."""
+    with held(folder / LOCK_NAME, f"another process is filling {folder}; wait for it, or give another name"):
+        yield
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path, *, resumes: bool) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not _says_full(error):
+            raise
+        kept = "run the same command again: it continues" if resumes else "run the same command again"
+        raise ArtifactError(
+            f"the disk is full, so {path} could not be written; nothing half-written lies there. "
+            f"Free some space on {path.parent} and {kept}"
+        ) from error
+
+
+def _says_full(error: OSError) -> bool:
+    """Whether the system, or numpy in its own words and without a number, says that the disk is full."""
+    return error.errno in _FULL or (error.errno is None and "requested and" in str(error))
+
+
+def _flush(folder: Path) -> None:
+    """Bring the tables to the disk before the name becomes visible, so that a power cut leaves no empty files."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,1 @@
+"""From tokens and an autoencoder to an atlas."""

@@ -1,0 +1,1 @@
+"""From atlases of parts to the atlas of the whole."""

@@ -1,0 +1,1 @@
+"""What is measured: speed and memory against named alternatives."""

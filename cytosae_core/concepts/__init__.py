@@ -1,0 +1,1 @@
+"""What latents know: attributes, where they fire, single directions scored."""

@@ -1,0 +1,1 @@
+"""What the answers say: agreement, shares, controls, the export."""

@@ -1,0 +1,78 @@
+"""What the raters say together about each item: a majority where there is one, never a forced one."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cytosae_core.evaluation.answers import AnswerTable, compared_questions
+from cytosae_core.study.protocol import Item
+
+NO_CONSENSUS = "no_consensus"
+CONSENSUS = "(consensus)"
+"""Stands in the rater column of tables for what the raters say together; no rater's code has brackets."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The majority among some answers."""
+
+    value: str | None
+    """The answer, NO_CONSENSUS, or None where nobody answered."""
+    n_for: int
+    """Raters who gave the most frequent answer."""
+    n_raters: int
+    """Raters who answered."""
+
+
+def majority(answers: Iterable[str | None]) -> Verdict:
+    """The answer that more than half of the raters who answered gave; without one there is no consensus."""
+    given = Counter(answer for answer in answers if answer is not None)
+    n_raters = given.total()
+    if not n_raters:
+        return Verdict(None, 0, 0)
+    value, n_for = given.most_common(1)[0]
+    return Verdict(value if 2 * n_for > n_raters else NO_CONSENSUS, n_for, n_raters)
+
+
+def consensus_answers(answers: pd.DataFrame) -> "pd.Series[str]":
+    """Consensus of each row of `AnswerTable.answers`: an answer, NO_CONSENSUS, or None."""
+    return pd.Series([majority(row).value for row in answers.to_numpy()], index=answers.index, dtype=object)
+
+
+def consensus_table(table: AnswerTable) -> pd.DataFrame:
+    """One row a main item and question: the consensus, how many are for it, and the concepts as typed.
+
+    Columns task_id, stage_id, question_id, item_id, latent, stratum, direction, rank, consensus, n_for, n_raters,
+    answers (each rater's, "R01: yes"), concepts (each rater's text of the same stage, "R01: Auer rods").
+    """
+    rows = []
+    for task_id, stage, question in compared_questions(table.study):
+        has_concept = any(one.question_id == "concept" for one in stage.questions)
+        answers = table.answers(task_id, stage.stage_id, question.question_id).to_dict("records")
+        concepts = table.answers(task_id, stage.stage_id, "concept").to_dict("records") if has_concept else answers
+        for item, given, named in zip(table.items(task_id), answers, concepts, strict=True):
+            verdict = majority(given.values())
+            rows.append(
+                {
+                    "task_id": task_id,
+                    "stage_id": stage.stage_id,
+                    "question_id": question.question_id,
+                    **_about(item),
+                    "consensus": verdict.value,
+                    "n_for": verdict.n_for,
+                    "n_raters": verdict.n_raters,
+                    "answers": _by_rater(given),
+                    "concepts": _by_rater(named) if has_concept else [],
+                }
+            )
+    return pd.DataFrame(rows).astype({"latent": "Int64", "stratum": "Int64", "rank": "Int64"})
+
+
+def _about(item: Item) -> dict[str, object]:
+    return {name: getattr(item, name) for name in ("item_id", "latent", "stratum", "direction", "rank")}
+
+
+def _by_rater(answers: Mapping[Hashable, str | None]) -> list[str]:
+    return [f"{rater}: {answer}" for rater, answer in answers.items() if answer is not None]

@@ -1,0 +1,1 @@
+"""Who answers: raters, turns and judgements, in a database."""

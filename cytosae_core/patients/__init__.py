@@ -1,0 +1,1 @@
+"""From barcodes to patients: groups compared, patients classified."""

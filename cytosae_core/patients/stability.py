@@ -1,0 +1,87 @@
+"""Whether a latent would have been among the top ones with other patients of the same groups.
+
+Patients are drawn again with replacement within each group, and the ranking is made anew: a place that many of the
+bootstrap samples do not repeat is a place by chance.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cytosae_core.errors import AnalysisError
+from cytosae_core.patients.differential import (
+    PatientCounts,
+    Ranking,
+    check_groups,
+    patient_barcodes,
+    stronger,
+    usable_patients,
+)
+from cytosae_core.progress import Progress, silent
+
+FloatArray = NDArray[np.float64]
+
+INTERVAL = (0.025, 0.975)
+"""Quantiles of the ranks that are given."""
+
+
+def top_stability(
+    barcodes: PatientCounts,
+    group_a: str,
+    group_b: str,
+    *,
+    seed: int,
+    n: int = 50,
+    n_bootstrap: int = 1000,
+    ranking: Ranking = "corrected",
+    min_images: int = 0,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Latents that are among the top `n` of a direction in any bootstrap sample, the surest first.
+
+    Columns latent, direction, top_share (share of the samples in which it is there), rank_low, rank_median,
+    rank_high (2.5 %, 50 % and 97.5 % of its ranks in the samples, `n + 1` standing for any place below). Raises
+    AnalysisError like `differential_latents`, and for fewer than 1 sample.
+    """
+    if n < 1 or n_bootstrap < 1:
+        raise AnalysisError(f"n is {n} and n_bootstrap {n_bootstrap}; both must be at least 1")
+    counts, groups = usable_patients(barcodes, min_images)
+    check_groups(groups, group_a, group_b)
+    patients = patient_barcodes(counts, groups, ranking)
+    a, b = (patients[(groups["diagnosis"] == group).to_numpy()] for group in (group_a, group_b))
+    rng = np.random.default_rng(seed)
+    places: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    for index in range(n_bootstrap):
+        mean_a, mean_b = _drawn_mean(a, rng), _drawn_mean(b, rng)
+        places.append((stronger(mean_a, mean_b, n), stronger(mean_b, mean_a, n)))
+        progress(index + 1, n_bootstrap)
+    parts = [_summary([one[side] for one in places], group, n) for side, group in enumerate((group_a, group_b))]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _drawn_mean(values: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Mean (k,) of as many patients as there are (n, k), drawn with replacement."""
+    weights = np.bincount(rng.integers(len(values), size=len(values)), minlength=len(values))
+    mean: FloatArray = weights @ values / len(values)
+    return mean
+
+
+def _summary(tops: list[NDArray[np.int64]], group: str, n: int) -> pd.DataFrame:
+    """One row a latent that is in any of the lists `tops`, each the latents of one sample in their order."""
+    latents = np.unique(np.concatenate(tops))
+    ranks = np.full((len(tops), len(latents)), n + 1)
+    for row, top in enumerate(tops):
+        ranks[row, np.searchsorted(latents, top)] = np.arange(1, len(top) + 1)
+    low, high = np.quantile(ranks, INTERVAL, axis=0, method="inverted_cdf") if len(latents) else (latents, latents)
+    table = pd.DataFrame(
+        {
+            "latent": latents,
+            "direction": pd.Series([group] * len(latents), dtype="str"),
+            "top_share": (ranks <= n).mean(axis=0),
+            "rank_low": low,
+            "rank_median": np.median(ranks, axis=0) if len(latents) else latents,
+            "rank_high": high,
+        }
+    )
+    order = np.lexsort((table["latent"], -table["top_share"]))
+    return table.iloc[order].reset_index(drop=True)

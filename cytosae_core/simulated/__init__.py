@@ -1,0 +1,1 @@
+"""Cells and patients rendered by a program."""

@@ -1,0 +1,64 @@
+"""Every number that decides the weights of the small backbone."""
+
+from dataclasses import dataclass, field
+
+from cytosae_core.errors import ConfigError
+from cytosae_core.geometry import GRID
+
+PROBED_BLOCK = 11
+"""Block, counted from 1, whose tokens are trained to carry everything: the paper's layer."""
+LOCAL_BLOCK = 6
+"""Block whose tokens imitate the guide's local map."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some training steps at one number of patches."""
+
+    n_steps: int
+    """Optimiser steps."""
+    window: int
+    """Patches a side that the transformer sees: a square near the middle, where the cell is; 16 is the whole image."""
+    batch: int
+    """Images a step, over all workers."""
+    learning_rate: float
+    """Highest learning rate; it rises over `warm_up` steps and falls to `last_rate` of it."""
+    last_rate: float = 0.0
+    """Share of the learning rate at the last step."""
+    warm_up: int = 50
+    """Steps over which the learning rate rises from zero."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.window <= GRID:
+            raise ConfigError(f"window is {self.window} patches; give 2 to {GRID}")
+        if min(self.n_steps, self.batch) < 1 or self.learning_rate <= 0:
+            raise ConfigError(f"{self}: steps, batch and learning rate must be positive")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the backbone is trained; recorded in the model card."""
+
+    seed: int = 0
+    """Decides the split, the drawn cells, the first weights, the order of images and every augmentation."""
+    n_drawn_per_type: int = 24
+    """Drawn cells of each of the types in each of the styles."""
+    drawn_share: float = 0.25
+    """Share of each batch that is drawn."""
+    guide: Stage = field(default_factory=lambda: Stage(n_steps=700, window=GRID, batch=96, learning_rate=3e-3))
+    """Training of the guide, a small convolutional network on images of 128 px."""
+    stages: tuple[Stage, ...] = (
+        Stage(n_steps=1300, window=9, batch=64, learning_rate=2e-3, last_rate=0.25, warm_up=100),
+        Stage(n_steps=220, window=GRID, batch=64, learning_rate=5e-4, warm_up=10),
+    )
+    """Training of the transformer: first on the window around the cell, then on whole images."""
+    weight_decay: float = 0.05
+    """Decoupled weight decay of matrices."""
+    smoothing: float = 0.1
+    """Label smoothing of cell types."""
+    n_workers: int = 2
+    """Processes, one core each: they share every batch, so the number changes the weights."""
+    checkpoint_every: int = 50
+    """Steps between two states on disk."""
+    held_out_share: float = 0.1
+    """Share of each cell type that no training sees."""

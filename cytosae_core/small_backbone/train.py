@@ -1,0 +1,262 @@
+"""From cells to weights: the guide first, then the transformer, stage by stage, with a state on disk to go on from."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cytosae_core.errors import BackboneError
+from cytosae_core.geometry import GRID, PATCH_SIZE
+from cytosae_core.progress import Progress, silent
+from cytosae_core.small_backbone import augment, heads
+from cytosae_core.small_backbone.batches import Batch, Corpus
+from cytosae_core.small_backbone.guide import SIDE, Guide
+from cytosae_core.small_backbone.recipe import Recipe, Stage
+from cytosae_core.small_backbone.student import Student, Window, start_student
+from cytosae_core.small_backbone.workers import Crew
+
+N_WATCHED = 240
+"""Held-out images that the learning curve is drawn from; nothing is chosen by them."""
+WATCH_EVERY = 100
+"""Steps between two points of the curve."""
+N_WHITENED = 20_000
+"""Patches from which the first patch embedding is computed."""
+
+
+@dataclass
+class Pupils:
+    """All that learns."""
+
+    guide: Guide
+    guide_heads: heads.GuideHeads
+    student: Student
+    student_heads: heads.StudentHeads
+
+    @classmethod
+    def fresh(cls, corpus: Corpus) -> "Pupils":
+        """First weights, from the recipe's seed: the same in every process."""
+        torch.manual_seed(corpus.recipe.seed)
+        n_types, n_values = len(corpus.real.types), corpus.real.n_values
+        student = Student()
+        pupils = cls(
+            Guide().to(memory_format=torch.channels_last), heads.GuideHeads(n_types, n_values),
+            student, heads.StudentHeads(int(student.vit.embed_dim), n_types, n_values),  # type: ignore[arg-type]
+        )  # fmt: skip
+        start_student(student, _some_patches(corpus))
+        return pupils
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """Every tensor, by network."""
+        return {name: module.state_dict() for name, module in self._modules().items()}
+
+    def load(self, state: dict[str, dict[str, Tensor]]) -> None:
+        """Take over what `state` gave."""
+        for name, module in self._modules().items():
+            module.load_state_dict(state[name])
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {name: getattr(self, name) for name in ("guide", "guide_heads", "student", "student_heads")}
+
+
+def _some_patches(corpus: Corpus) -> Tensor:
+    batch = corpus.training(0, 0, 96, 0)
+    pixels = augment.look(batch.pictures, augment.grid_of(batch.view, GRID * PATCH_SIZE), batch.view)
+    patches = nn.functional.unfold(pixels, PATCH_SIZE, stride=PATCH_SIZE).transpose(1, 2).flatten(0, 1)
+    return patches[torch.randperm(len(patches), generator=torch.Generator().manual_seed(0))[:N_WHITENED]]
+
+
+def train(corpus: Corpus, folder: Path, crew: Crew, progress: Progress = silent) -> Pupils:
+    """All stages of the recipe, from the last state in `folder` on; every process returns the same weights."""
+    pupils = Pupils.fresh(corpus)
+    stages = (corpus.recipe.guide, *corpus.recipe.stages)
+    n_all, n_before = sum(stage.n_steps for stage in stages), 0
+    for number, stage in enumerate(stages):
+        loss = _guide_loss if number == 0 else _student_loss
+        run = StageRun(number, stage, loss, corpus, pupils, folder, crew)
+        run.go(lambda n_done, _, before=n_before: progress(before + n_done, n_all))  # type: ignore[misc]
+        n_before += stage.n_steps
+    return pupils
+
+
+Loss = Callable[[Pupils, Batch, Stage, Recipe, torch.Generator], Tensor]
+
+
+@dataclass
+class StageRun:
+    """One stage in one process."""
+
+    number: int
+    stage: Stage
+    loss: Loss
+    corpus: Corpus
+    pupils: Pupils
+    folder: Path
+    crew: Crew
+
+    def go(self, progress: Progress) -> None:
+        """Train to the end of the stage; nothing happens where it is behind us."""
+        self.learning = self._learning()
+        self.optimisers = make_optimisers(self.learning, self.corpus.recipe.weight_decay)
+        first = self._resume()
+        for step in range(first, self.stage.n_steps):
+            started = time.monotonic()
+            loss = self._step(step)
+            n_done = step + 1
+            if n_done % WATCH_EVERY == 0 or n_done == self.stage.n_steps:
+                self._log(n_done, loss, time.monotonic() - started)
+            if n_done % self.corpus.recipe.checkpoint_every == 0 or n_done == self.stage.n_steps:
+                self._save(n_done)
+            progress(n_done, self.stage.n_steps)
+
+    def _learning(self) -> list[nn.Module]:
+        pupils = self.pupils
+        return [pupils.guide, pupils.guide_heads] if self.number == 0 else [pupils.student, pupils.student_heads]
+
+    def _step(self, step: int) -> float:
+        recipe = self.corpus.recipe
+        batch = self.corpus.training(self.number, step, self.stage.batch // self.crew.n, self.crew.rank)
+        generator = torch.Generator().manual_seed(hash((recipe.seed, self.number, step)) % 2**31)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate(step, self.stage)
+            optimiser.zero_grad()
+        loss = self.loss(self.pupils, batch, self.stage, recipe, generator)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.crew.mean([p.grad for module in self.learning for p in module.parameters() if p.grad is not None])
+        for optimiser in self.optimisers:
+            optimiser.step()
+        return float(loss.detach())
+
+    def _log(self, n_done: int, loss: float, seconds: float) -> None:
+        buffers = [b for b in self.pupils.guide.buffers() if b.is_floating_point()]
+        self.crew.mean(buffers)
+        right = torch.tensor([self._accuracy()])
+        self.crew.mean([right])
+        if self.crew.rank == 0:
+            line = {"stage": self.number, "step": n_done, "loss": loss, "accuracy": float(right), "seconds": seconds}
+            with (self.folder / "curve.jsonl").open("a") as log:
+                log.write(json.dumps(line) + "\n")
+
+    @torch.inference_mode()
+    def _accuracy(self) -> float:
+        """Share of watched held-out images whose type is found, by the head of this stage."""
+        batch = self.corpus.held_out(self.crew.rank, N_WATCHED)
+        found = torch.cat([self._types(part, batch) for part in torch.split(torch.arange(len(batch.types)), 32)])
+        return float((found == batch.types).float().mean())
+
+    def _types(self, part: Tensor, batch: Batch) -> Tensor:
+        view = augment.View(*(tensor[part] for tensor in batch.view))
+        pupils, side = self.pupils, SIDE if self.number == 0 else GRID * PATCH_SIZE
+        pixels = augment.look(batch.pictures[part], augment.grid_of(view, side), view)
+        pupils.guide.eval()
+        with torch.autocast("cpu", torch.bfloat16):
+            if self.number == 0:
+                return pupils.guide_heads.answer(pupils.guide(pixels)).types.argmax(1)
+            tokens = pupils.student(pixels, Window(0, 0, GRID))
+            return pupils.student_heads.answers(tokens)[0].types.argmax(1)
+
+    def _save(self, n_done: int) -> None:
+        """The whole state by rename: a killed run leaves the one before."""
+        if self.crew.rank == 0:
+            state = {
+                "recipe": json.dumps(asdict(self.corpus.recipe)), "stage": self.number, "n_done": n_done,
+                "pupils": self.pupils.state(), "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            }  # fmt: skip
+            partial = self.folder / ".state.partial"
+            with partial.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(self.folder / "state.pt")
+        self.crew.wait()
+
+    def _resume(self) -> int:
+        """Steps of this stage that are done."""
+        path = self.folder / "state.pt"
+        if not path.is_file():
+            return 0
+        state = torch.load(path, weights_only=True)
+        if state["recipe"] != json.dumps(asdict(self.corpus.recipe)):
+            raise BackboneError(f"{path} belongs to another recipe, {state['recipe']}; choose another folder")
+        if state["stage"] != self.number:
+            return self.stage.n_steps if state["stage"] > self.number else 0
+        self.pupils.load(state["pupils"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        return int(state["n_done"])
+
+
+def make_optimisers(modules: list[nn.Module], weight_decay: float) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices of the transformer's blocks (Jordan et al. 2024), AdamW for everything else."""
+    named = [pair for module in modules for pair in module.named_parameters()]
+    matrices = [p for name, p in named if ".blocks." in name and p.ndim == 2]
+    others = [p for name, p in named if not (".blocks." in name and p.ndim == 2)]
+    adam = torch.optim.AdamW(others, weight_decay=weight_decay, betas=(0.9, 0.98))
+    if not matrices:
+        return (adam,)
+    return adam, torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+
+
+def rate(step: int, stage: Stage) -> float:
+    """Learning rate: linear rise, then half a cosine down to `last_rate` of the highest."""
+    if step < stage.warm_up:
+        return stage.learning_rate * (step + 1) / stage.warm_up
+    turn = (step - stage.warm_up) / max(1, stage.n_steps - stage.warm_up)
+    return stage.learning_rate * (stage.last_rate + (1 - stage.last_rate) * (1 + math.cos(math.pi * turn)) / 2)
+
+
+def _guide_loss(pupils: Pupils, batch: Batch, stage: Stage, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    pupils.guide.train()
+    pixels = augment.look(batch.pictures, augment.grid_of(batch.view, SIDE), batch.view)
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = pupils.guide(pixels)
+        answers, parts = pupils.guide_heads.answer(maps), pupils.guide_heads.find_parts(maps)
+    n_drawn = len(batch.masks)
+    covered = augment.coverage(batch.masks, _last(batch.view, n_drawn), GRID)
+    return heads.label_loss(answers, batch, recipe.smoothing) + heads.parts_loss(parts[-n_drawn:], covered)
+
+
+def _student_loss(pupils: Pupils, batch: Batch, stage: Stage, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    window = random_window(stage.window, generator)
+    grid = augment.grid_of(batch.view, GRID * PATCH_SIZE)
+    maps, guide = _guided(pupils, batch)
+    shown = (window.cut_patches(maps[0].permute(0, 2, 3, 1)), window.cut_patches(maps[1].permute(0, 2, 3, 1)))
+    pixels = augment.look(batch.pictures, window.cut(grid), batch.view)
+    with torch.autocast("cpu", torch.bfloat16):
+        tokens = pupils.student(pixels, window)
+        answers, guessed = pupils.student_heads.answers(tokens), pupils.student_heads.imitation(tokens)
+        parts = pupils.student_heads.find_parts(tokens)
+    n_drawn = len(batch.masks)
+    covered = window.cut_patches(augment.coverage(batch.masks, _last(batch.view, n_drawn), GRID))
+    loss = heads.parts_loss(parts[-n_drawn:], covered) + heads.imitation_loss(guessed, shown)
+    for answer in answers:
+        loss = loss + heads.label_loss(answer, batch, recipe.smoothing)
+        loss = loss + heads.imitate_types(answer, guide, len(batch.types) - n_drawn)
+    return loss
+
+
+@torch.no_grad()
+def _guided(pupils: Pupils, batch: Batch) -> tuple[tuple[Tensor, Tensor], heads.Answers]:
+    pupils.guide.eval()
+    pixels = augment.look(batch.pictures, augment.grid_of(batch.view, SIDE), batch.view)
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = pupils.guide(pixels)
+        return (maps.local, heads.enlarged(maps)), pupils.guide_heads.answer(maps)
+
+
+def random_window(side: int, generator: torch.Generator) -> Window:
+    """A square of patches at most two patches off the middle."""
+    middle = (GRID - side) / 2
+    reach = min(2, int(middle))
+    row, col = (int(torch.randint(-reach, reach + 1, (), generator=generator)) for _ in range(2))
+    return Window(int(middle) + row, int(middle) + col, side)
+
+
+def _last(view: augment.View, n: int) -> augment.View:
+    return augment.View(*(tensor[len(tensor) - n :] for tensor in view))

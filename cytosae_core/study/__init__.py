@@ -1,0 +1,1 @@
+"""What is asked: items, order, questions, the sealed document."""

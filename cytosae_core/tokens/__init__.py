@@ -1,0 +1,1 @@
+"""Tokens on their way: extracted, stored, shuffled, read."""

@@ -1,0 +1,216 @@
+"""A token store: what an extraction left on disk, opened without a copy and checked as it is opened.
+
+<store>/manifest.json             plan of the extraction, skipped images, shards with size and sha256
+<store>/index.parquet             one row an image: image_id, ..., shard_index, row in the shard
+<store>/shard-00000-block-11.npy  (n_images, n_tokens, d_model) float16, little-endian, C order
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow.parquet
+
+from cytosae_core.errors import ArtifactError, ChecksumError, ConfigError, FormatVersionError
+from cytosae_core.progress import Progress, silent
+from cytosae_core.tokens.shards import sha256_of
+from cytosae_core.tokens.shuffle import Chunk, ShuffleConfig, shuffled_batches
+
+MANIFEST = "manifest.json"
+"""Name of the manifest inside a token store."""
+INDEX = "index.parquet"
+"""Name of the table of images inside a token store."""
+FORMAT = "cytosae-tokens"
+"""Kind of the artifact."""
+FORMAT_VERSION = 1
+"""Version of its format; raised when a reader of the old one would go wrong."""
+REMEDY = "delete the folder and run scripts/extract_tokens.py again"
+"""What to do about a damaged store: it holds nothing that cannot be computed again."""
+
+Tokens = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """The tokens of one block of the images of a store; make one with `TokenStore.open`."""
+
+    path: Path
+    """Folder of the store."""
+    block: int
+    """Block whose tokens are read, counted from 1."""
+    manifest: Mapping[str, Any] = field(repr=False)
+    """The manifest, as it stands on disk."""
+
+    @classmethod
+    def open(cls, path: Path, block: int | None = None) -> "TokenStore":
+        """Open a store at `block` (None: its only one) and check manifest, sizes and counts.
+
+        Raises ArtifactError, FormatVersionError or ChecksumError with what is wrong and what to run.
+        """
+        manifest = _read_manifest(path)
+        store = cls(path, _choose(path, manifest["blocks"], block), manifest)
+        store._check_files()
+        return store
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """All blocks that the store holds."""
+        return tuple(self.manifest["blocks"])
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return int(self.manifest["n_images"])
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens an image, CLS included."""
+        return int(self.manifest["n_tokens"])
+
+    @property
+    def d_model(self) -> int:
+        """Width of a token."""
+        return int(self.manifest["d_model"])
+
+    @property
+    def backbone_id(self) -> str:
+        """Identity of the weights that made the tokens."""
+        return str(self.manifest["backbone"]["backbone_id"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether images drawn by a program are among those that the tokens come from."""
+        return bool(self.manifest.get("simulated", False))
+
+    @cached_property
+    def store_id(self) -> str:
+        """First 16 hex digits of the sha256 of the manifest: equal exactly where all tokens are."""
+        return sha256_of(self.path / MANIFEST)[:16]
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """One row an image, in the order of the tokens: image_id, dataset, label, ..., shard_index, row."""
+        return pd.read_parquet(self.path / INDEX)
+
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """(n_shards + 1,) position of the first image of every shard, and the end."""
+        counts = [shard["n_images"] for shard in self.manifest["shards"]]
+        return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+    def shard(self, shard_index: int) -> Tokens:
+        """The tokens of a shard, (n_images, n_tokens, d_model), memory-mapped and read-only."""
+        shape = (int(self.manifest["shards"][shard_index]["n_images"]), self.n_tokens, self.d_model)
+        if shape[0] == 0:
+            return np.empty(shape, np.float16)
+        path = self._file(shard_index)
+        tokens: Tokens = np.load(path, mmap_mode="r", allow_pickle=False)
+        if tokens.shape != shape or tokens.dtype != np.float16:
+            raise ChecksumError(f"{path}: {tokens.dtype}{tokens.shape} instead of float16{shape}; {REMEDY}")
+        return tokens
+
+    def image(self, position: int) -> Tokens:
+        """The tokens of one image, (n_tokens, d_model), memory-mapped; `position` is its row of the index."""
+        if not 0 <= position < self.n_images:
+            raise ConfigError(f"image {position}: the store {self.path} holds the images 0 to {self.n_images - 1}")
+        shard_index = int(np.searchsorted(self.starts, position, side="right")) - 1
+        tokens: Tokens = self.shard(shard_index)[position - self.starts[shard_index]]
+        return tokens
+
+    def images(self, batch_size: int = 64, reader: int = 0, n_readers: int = 1) -> Iterator[tuple[range, Tokens]]:
+        """All images of a reader's shards in order: (positions, tokens (n, n_tokens, d_model)), n <= batch_size.
+
+        The readers 0 ... n_readers - 1 see disjoint parts that make up the whole. A batch never crosses a shard.
+        """
+        for shard_index in range(reader, len(self.starts) - 1, n_readers):
+            tokens, first = self.shard(shard_index), int(self.starts[shard_index])
+            for start in range(0, len(tokens), batch_size):
+                part = np.array(tokens[start : start + batch_size])
+                yield range(first + start, first + start + len(part)), part
+
+    def shuffled(
+        self, config: ShuffleConfig, epoch: int = 0, *, reader: int = 0, n_readers: int = 1, start: int = 0
+    ) -> Iterator[Tokens]:
+        """One epoch of shuffled tokens: batches (config.batch_size, d_model), the last one smaller.
+
+        Every token of the reader's part comes exactly once, in an order fixed by (config, epoch, reader, n_readers);
+        the parts of the readers are disjoint and make up the whole. `start` batches are left out without being read,
+        which is how a stopped training goes on.
+        """
+        chunks = [
+            Chunk(shard_index, first, min(config.chunk_images, n_images - first))
+            for shard_index, n_images in enumerate(np.diff(self.starts).tolist())
+            for first in range(0, n_images, config.chunk_images)
+        ]
+        return shuffled_batches(
+            chunks, self.shard, (self.n_tokens, self.d_model), config, (epoch, reader, n_readers), start
+        )
+
+    def verify(self, progress: Progress = silent) -> None:
+        """Read everything and compare checksums; ChecksumError names the first file that was changed."""
+        files = [
+            self.manifest["index"],
+            *(file for shard in self.manifest["shards"] for file in shard["files"].values()),
+        ]
+        for n_done, file in enumerate(files, start=1):
+            if sha256_of(self.path / file["path"]) != file["sha256"]:
+                raise ChecksumError(f"{self.path / file['path']} was changed since it was written; {REMEDY}")
+            progress(n_done, len(files))
+
+    def _file(self, shard_index: int) -> Path:
+        return self.path / str(self.manifest["shards"][shard_index]["files"][str(self.block)]["path"])
+
+    def _check_files(self) -> None:
+        shards = self.manifest["shards"]
+        for file in [self.manifest["index"], *(file for shard in shards for file in shard["files"].values())]:
+            _check_size(self.path, str(file["path"]), int(file["size"]))
+        n_rows = pyarrow.parquet.read_metadata(self.path / INDEX).num_rows
+        n_listed = sum(shard["n_images"] for shard in shards)
+        if not n_rows == n_listed == self.n_images:
+            raise ArtifactError(
+                f"{self.path}: the manifest says {self.n_images} images, its shards hold {n_listed} and the index"
+                f" {n_rows}; {REMEDY}"
+            )
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    if not (path / MANIFEST).is_file():
+        raise ArtifactError(
+            f"{path} is no token store (it has no {MANIFEST}); make one with scripts/extract_tokens.py, or run it again"
+            " with the same output to finish an interrupted extraction"
+        )
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+    except ValueError as error:
+        raise ChecksumError(f"{path / MANIFEST} is damaged ({error}); {REMEDY}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ArtifactError(f"{path} is no token store but {manifest.get('format')!r}; give the folder of tokens")
+    if manifest["format_version"] != FORMAT_VERSION:
+        raise FormatVersionError(
+            f"{path} has format version {manifest['format_version']}, and this program reads {FORMAT_VERSION}; {REMEDY}"
+        )
+    return manifest
+
+
+def _choose(path: Path, blocks: Sequence[int], block: int | None) -> int:
+    if block is None and len(blocks) == 1:
+        return blocks[0]
+    if block is None or block not in blocks:
+        raise ConfigError(f"{path} holds the blocks {', '.join(map(str, blocks))}, and {block} was asked for; name one")
+    return block
+
+
+def _check_size(folder: Path, name: str, size: int) -> None:
+    if PurePosixPath(name).name != name:
+        raise ArtifactError(f"{folder / MANIFEST} names the file {name!r}, which is not in its folder; {REMEDY}")
+    path = folder / name
+    if not path.is_file():
+        raise ArtifactError(f"{path} is missing; {REMEDY}")
+    if path.stat().st_size != size:
+        raise ChecksumError(f"{path} has {path.stat().st_size} bytes instead of {size}; {REMEDY}")

@@ -1,0 +1,83 @@
+"""The committed list, and what is read from drawn cells."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cytosae_core.concepts.attribute_list import ITEMS, Condition, Item, list_digest
+from cytosae_core.concepts.drawn_labels import item_labels, patch_coverage, read_drawn_truth
+from cytosae_core.errors import AnalysisError
+from cytosae_core.simulated.drawn.files import read_masks
+from cytosae_core.simulated.drawn.scene import MASK_NAMES
+from cytosae_core.simulated.synthetic import write_dataset
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory) -> Path:
+    types = ["eosinophil", "lymphocyte"]
+    return write_dataset(tmp_path_factory.mktemp("drawn"), "mll23", n_per_type=2, seed=5, cell_types=types)
+
+
+def slow_coverage(mask: np.ndarray, factor: int) -> np.ndarray:
+    """Coverage by counting pixels of a picture blown up until patches end between pixels."""
+    big = np.repeat(np.repeat(mask, factor, axis=0), factor, axis=1)
+    height, width = (side // 16 for side in big.shape)
+    return np.array(
+        [[big[r * height : (r + 1) * height, c * width : (c + 1) * width].mean() for c in range(16)] for r in range(16)]
+    )
+
+
+@settings(max_examples=12)
+@given(height=st.integers(16, 40), width=st.integers(16, 40), seed=st.integers(0, 99))
+def test_patch_coverage_is_the_share_of_pixels_even_where_patches_end_between_them(height, width, seed):
+    mask = np.random.default_rng(seed).random((height, width)) < 0.3
+    assert patch_coverage(mask) == pytest.approx(slow_coverage(mask, 16), abs=1e-12)
+
+
+def test_the_list_has_at_least_twelve_items_and_five_of_them_inside_the_cell():
+    names = [item.name for item in ITEMS]
+    assert len(set(names)) == len(names) >= 12
+    assert sum(item.place == "inside" for item in ITEMS) >= 5
+    assert {item.mask for item in ITEMS} <= set(MASK_NAMES)
+
+
+def test_the_digest_tells_any_change_of_the_list():
+    assert list_digest() == "0c518ba961d50375"
+    assert list_digest(ITEMS[1:]) != list_digest()
+
+
+def test_labels_are_those_of_the_drawing(drawn):
+    paths = pd.Series(sorted(path.relative_to(drawn).as_posix() for path in drawn.rglob("*.TIF")))
+    truth = read_drawn_truth(drawn, paths)
+    labels = item_labels(truth.attributes)
+    assert list(labels["eosinophilic_granules"]) == [path.startswith("eosinophil") for path in paths]
+    assert truth.coverage.shape == (4, len(MASK_NAMES), 16, 16)
+    masks = read_masks((drawn / "masks" / paths[2]).with_suffix(".npz"))
+    assert truth.coverage[2, MASK_NAMES.index("nucleus")] == pytest.approx(slow_coverage(masks["nucleus"], 1))
+    assert truth.attributes["share_cell"][2] == pytest.approx(masks["cell"].mean())
+
+
+def test_all_conditions_of_an_item_must_hold():
+    frame = pd.DataFrame({"shape": ["cup", "cup", "round"], "depth": [0.1, 0.3, 0.3]})
+    item = Item("notch", "inside", (Condition("shape", "in", ("cup",)), Condition("depth", ">", 0.2)), "nucleus")
+    low = Item("low", "inside", (Condition("depth", "<", 0.2),), "nucleus")
+    assert item_labels(frame, (item, low)).to_numpy().tolist() == [[False, True], [True, False], [False, False]]
+
+
+def test_an_image_that_was_not_drawn_is_named(drawn):
+    with pytest.raises(AnalysisError, match=r"'basophil/other\.TIF' is not among the drawn cells"):
+        read_drawn_truth(drawn, pd.Series(["basophil/other.TIF"]))
+
+
+def test_a_folder_without_drawn_cells_is_refused(tmp_path):
+    with pytest.raises(AnalysisError, match=r"no attributes\.parquet and masks; draw cells"):
+        read_drawn_truth(tmp_path, pd.Series(["a.png"]))
+
+
+def test_an_unknown_attribute_is_named():
+    with pytest.raises(AnalysisError, match="no attribute 'colour'"):
+        item_labels(pd.DataFrame({"a": [1]}), (Item("x", "cell", (Condition("colour", ">", 1),), "cell"),))
