@@ -6,5 +6,5 @@ Progress = Callable[[int, int], None]
 """Called with (items done, items in all); must be cheap."""
 
 
-def silent(n_done: int, n_all: int) -> None:
+def no_progress(n_done: int, n_all: int) -> None:
     """Ignore progress: the default where nobody watches."""

@@ -10,7 +10,7 @@ from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
 from cytosae_core.backbone.download import Weights
 from cytosae_core.backbone.team import torchrun_team
 from cytosae_core.images.select import list_images
-from cytosae_core.progress import silent
+from cytosae_core.progress import no_progress
 from cytosae_core.tokens.extract import extract
 from cytosae_core.tokens.plan import ExtractConfig
 
@@ -35,9 +35,9 @@ def main(config: Config) -> None:
     """Extract, resume or find finished, and say what is there."""
     with torchrun_team() as team:
         table = list_images(config.dataset, config.root, config.csv, by_patient=config.by_patient)
-        download = bar("download (bytes)") if team.is_lead and config.is_downloaded else silent
+        download = bar("download (bytes)") if team.is_lead and config.is_downloaded else no_progress
         backbone = choose_backbone(config, team, download, tell if team.is_lead else None)
-        progress = bar("images to tokens") if team.is_lead else silent
+        progress = bar("images to tokens") if team.is_lead else no_progress
         store = extract(backbone, table, config.output, config, team=team, progress=progress)
     if team.is_lead:
         origin = "SIMULATED, drawn by a program: " if store.simulated else ""

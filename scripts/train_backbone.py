@@ -7,7 +7,7 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.small_backbone.batches import Corpus
 from cytosae_core.small_backbone.corpus import decode, drawn_cells, list_real
 from cytosae_core.small_backbone.publish import publish_weights
@@ -31,7 +31,7 @@ class Config:
     recipe: Recipe = field(default_factory=Recipe)
 
 
-def open_corpus(config: Config, of_real: Progress = silent, of_drawn: Progress = silent) -> Corpus:
+def open_corpus(config: Config, of_real: Progress = no_progress, of_drawn: Progress = no_progress) -> Corpus:
     """Lists, and the arrays that are made once."""
     real = list_real(config.acevedo, config.show_only, config.wbcatt, config.recipe)
     config.output.mkdir(parents=True, exist_ok=True)

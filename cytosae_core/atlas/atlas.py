@@ -16,7 +16,7 @@ from cytosae_core.atlas.maps import PatchMaps
 from cytosae_core.atlas.reference_table import ReferenceTable
 from cytosae_core.atlas.statistics_table import StatisticsTable
 from cytosae_core.errors import ArtifactError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ALWAYS = (tables.LATENTS_NAME, tables.REFERENCES_NAME, tables.IMAGES_NAME)
@@ -163,7 +163,7 @@ class LatentAtlas:
         if name not in self.manifest.files:
             raise ArtifactError(f"{self.path} has no {what}")
 
-    def verify(self, progress: Progress = silent) -> None:
+    def verify(self, progress: Progress = no_progress) -> None:
         """Compare every byte with the recorded digests; raises ChecksumError that names the first file that differs."""
         pictures = self._references.pictures()
         n_all = len(self.manifest.files) + len(pictures)

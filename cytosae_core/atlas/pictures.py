@@ -22,7 +22,7 @@ from cytosae_core.atlas.manifest import DatasetInfo, digest_of
 from cytosae_core.errors import ImageError
 from cytosae_core.images.transforms import read_rgb
 from cytosae_core.processes import in_parallel, n_cores
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 SUFFIX = ".webp"
 JOURNAL_NAME = ".pictures.jsonl"
@@ -75,7 +75,7 @@ def make_pictures(
     *,
     max_side: int = MAX_SIDE,
     n_workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> tuple[list[StoredPicture], list[Failed]]:
     """Make the pictures of `images` (image id -> file) in `folder/display`, in parallel processes.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from cytosae_core.backbone.download import Origin, Weights, fetch_weights
 from cytosae_core.backbone.team import Team
 from cytosae_core.backbone.vit import DINOBLOOM, Backbone, best_device, load_backbone, random_backbone
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 _ALONE = Team()
 
@@ -36,7 +36,7 @@ class BackboneChoice:
 
 
 def choose_backbone(
-    choice: BackboneChoice, team: Team = _ALONE, progress: Progress = silent,
+    choice: BackboneChoice, team: Team = _ALONE, progress: Progress = no_progress,
     tell: Callable[[Weights], object] | None = None,
 ) -> Backbone:  # fmt: skip
     """The backbone; in a team, the lead downloads for all. `progress` counts bytes of a download.

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import IO, Literal, NamedTuple
 
 from cytosae_core.errors import BackboneError, ChecksumError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 Origin = Literal["hub", "zenodo"]
 """Where weights are fetched from."""
@@ -101,7 +101,7 @@ def published(name: str, origin: Origin = "hub", base_url: str | None = None) ->
 
 
 def fetch_weights(
-    name: str, folder: Path, origin: Origin = "hub", *, base_url: str | None = None, progress: Progress = silent
+    name: str, folder: Path, origin: Origin = "hub", *, base_url: str | None = None, progress: Progress = no_progress
 ) -> Weights:
     """The published weights in `folder`, downloaded on first use; `progress` counts bytes.
 

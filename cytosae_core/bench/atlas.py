@@ -24,7 +24,7 @@ from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.errors import ConfigError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.checkpoint import Weights, latents_first
 
 Tokens = npt.NDArray[np.float16]
@@ -158,7 +158,7 @@ def run_pass(one: DensePass | SparsePass, tokens: Tokens, batch_size: int) -> No
         one.update(tokens[start : start + batch_size])
 
 
-def bench(config: BenchConfig, weights: Weights, tokens: Tokens, progress: Progress = silent) -> pd.DataFrame:
+def bench(config: BenchConfig, weights: Weights, tokens: Tokens, progress: Progress = no_progress) -> pd.DataFrame:
     """Seconds an image of every variant and round, by the clock and by the processor, in turn; columns by variant.
 
     What is made once for all images (slices of the encoder, empty tables) is made before the clock starts.

@@ -24,7 +24,7 @@ from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ConfigError
 from cytosae_core.images.sources import folder_source
 from cytosae_core.images.table import ImageTable, scan
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.extract import extract
 from cytosae_core.tokens.plan import ExtractConfig
 from cytosae_core.tokens.shards import write_shard
@@ -78,7 +78,7 @@ def as_tiff(table: ImageTable, folder: Path) -> ImageTable:
     return scan(folder_source("tiff"), folder)
 
 
-def bench(backbone: Backbone, table: ImageTable, config: BenchConfig, progress: Progress = silent) -> pd.DataFrame:
+def bench(backbone: Backbone, table: ImageTable, config: BenchConfig, progress: Progress = no_progress) -> pd.DataFrame:
     """One row a variant, medians over rounds; the bare pass is measured again right before each of the others.
 
     `images_per_s` by the clock, `images_per_cpu_s` by the processor time of this process, which other people's load

@@ -11,7 +11,7 @@ from cytosae_core.concepts.attribute_list import ITEMS, Condition, Item
 from cytosae_core.errors import AnalysisError
 from cytosae_core.geometry import GRID
 from cytosae_core.images.sources import SOURCES
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.simulated.drawn.files import read_masks
 from cytosae_core.simulated.drawn.scene import MASK_NAMES
 
@@ -30,7 +30,7 @@ class DrawnTruth:
     """Names of the second axis."""
 
 
-def read_drawn_truth(folder: Path, relative_paths: "pd.Series[str]", progress: Progress = silent) -> DrawnTruth:
+def read_drawn_truth(folder: Path, relative_paths: "pd.Series[str]", progress: Progress = no_progress) -> DrawnTruth:
     """Truth of drawn images, from the folder that `draw_cohort.py` made.
 
     `relative_paths` are those of the image table: relative to the folder of class folders. Raises AnalysisError where

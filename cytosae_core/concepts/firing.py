@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.concepts.directions import Directions, TokenReader
 from cytosae_core.errors import AnalysisError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from cytosae_core.sae.checkpoint import Weights
 
 
-def firing_latents(latents: Directions, tokens: TokenReader, progress: Progress = silent) -> NDArray[np.int64]:
+def firing_latents(latents: Directions, tokens: TokenReader, progress: Progress = no_progress) -> NDArray[np.int64]:
     """Numbers (n_firing,), ascending, of the latents that are active at some token; AnalysisError for none."""
     from cytosae_core.atlas.build.encode import SparseEncoder
 

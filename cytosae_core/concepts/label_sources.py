@@ -11,7 +11,7 @@ from cytosae_core.concepts.attribute_list import ITEMS
 from cytosae_core.concepts.drawn_labels import DrawnTruth, item_labels, read_drawn_truth
 from cytosae_core.concepts.scoring import one_vs_rest
 from cytosae_core.errors import AnalysisError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 WBCATT_ATTRIBUTES = (
     "cell_size", "cell_shape", "nucleus_shape", "nuclear_cytoplasmic_ratio", "chromatin_density", "cytoplasm_vacuole",
@@ -31,7 +31,7 @@ class KnownLabels(NamedTuple):
     """Masks, where the images were drawn."""
 
 
-def drawn_labels(index: pd.DataFrame, folder: Path, progress: Progress = silent) -> KnownLabels:
+def drawn_labels(index: pd.DataFrame, folder: Path, progress: Progress = no_progress) -> KnownLabels:
     """The committed list of items, and the cell type, of images drawn into `folder`; all images must be among them."""
     truth = read_drawn_truth(folder, index["relative_path"], progress)
     items = item_labels(truth.attributes, ITEMS)
@@ -90,7 +90,7 @@ def find_labels(
     drawn: Path | None = None,
     wbcatt: Path | None = None,
     listed: Path | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> KnownLabels:
     """What is drawn in `drawn`, or said in `wbcatt`, or the classes; without the images in the text file `listed`.
 

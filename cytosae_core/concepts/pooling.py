@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cytosae_core.concepts.directions import Directions, FloatArray, TokenReader
 from cytosae_core.geometry import PATCHES
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 CHUNK = 1024
 """Directions of one pass over the tokens."""
@@ -72,7 +72,7 @@ def pooled_chunks(
     coverage: Coverage | None = None,
     choosing: NDArray[np.bool_] | None = None,
     chunk: int = CHUNK,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Iterator[Pooled]:
     """All directions on all images, `chunk` directions at a time; one pass over the tokens for each.
 

@@ -25,7 +25,7 @@ from cytosae_core.concepts.localisation import localisation, localisation_row, u
 from cytosae_core.concepts.monosemanticity import mean_similarity, monosemanticity
 from cytosae_core.concepts.pooling import CHUNK, Coverage, Pooled, maps_of, pooled_chunks
 from cytosae_core.errors import AnalysisError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def score_attributes(
     *,
     truth: DrawnTruth | None = None,
     config: ScoringConfig | None = None,
-    firing_progress: Progress = silent,
-    progress: Progress = silent,
+    firing_progress: Progress = no_progress,
+    progress: Progress = no_progress,
 ) -> dict[str, pd.DataFrame]:
     """Tables by name: summary, scores, monosemanticity, left_out and, with `truth`, maps_on_masks.
 

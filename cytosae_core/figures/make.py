@@ -20,7 +20,7 @@ from cytosae_core.figures.similarity import similarity_figure
 from cytosae_core.figures.static import StaticPictures
 from cytosae_core.patients.differential import differential_latents
 from cytosae_core.patients.similarity import patient_similarity
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 PAPER_GROUPS = ("CBFB::MYH11", "PML::RARA")
 """The pair of diseases that the paper compares."""
@@ -29,7 +29,7 @@ Step = tuple[str, Callable[[], None]]
 
 
 def make_figures(
-    config: FigureConfig, out: Path, progress: Progress = silent
+    config: FigureConfig, out: Path, progress: Progress = no_progress
 ) -> tuple[tuple[Made, ...], tuple[LeftOut, ...], str]:
     """Write the folder `out`; returns what was made, what was left out and why, and why there are no static pictures.
 

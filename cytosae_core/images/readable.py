@@ -9,13 +9,13 @@ from cytosae_core.errors import ConfigError, ImageError
 from cytosae_core.images.columns import SkippedImage
 from cytosae_core.images.table import ImageTable, fingerprint_of
 from cytosae_core.images.transforms import read_rgb
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 _N_PER_ROUND = 1024
 """Images handed to the workers at a time: bounds what waits in memory."""
 
 
-def check_readable(table: ImageTable, workers: int = 4, progress: Progress = silent) -> ImageTable:
+def check_readable(table: ImageTable, workers: int = 4, progress: Progress = no_progress) -> ImageTable:
     """The table without the images that `read_rgb` refuses, which are in `skipped` with the reason.
 
     Threads are enough: Pillow decodes outside the interpreter lock. The fingerprint is that of the images left.

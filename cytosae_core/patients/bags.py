@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from cytosae_core.concepts.directions import TokenReader
 from cytosae_core.errors import AnalysisError
 from cytosae_core.geometry import CLS, PATCHES
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 PooledTokens = NDArray[np.float32]
 """(n_images, 2, d_model): the CLS token, and the mean of the patches."""
 
 
-def pool_tokens(tokens: TokenReader, progress: Progress = silent) -> PooledTokens:
+def pool_tokens(tokens: TokenReader, progress: Progress = no_progress) -> PooledTokens:
     """CLS token and mean patch of every image, (n_images, 2, d_model), read in batches."""
     pooled = np.empty((tokens.n_images, 2, tokens.d_model), np.float32)
     for positions, batch in tokens.images():

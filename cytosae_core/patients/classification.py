@@ -16,7 +16,7 @@ from cytosae_core.patients.prediction import group_codes, permutation_test, pred
 from cytosae_core.patients.probing import READINGS, Method, Reading, majority, probe
 from cytosae_core.patients.scores import confusion, fold_scores, group_scores, spread
 from cytosae_core.patients.sweep import PAPER_THRESHOLD, THRESHOLDS, Sweep, kept_latents
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 Bags = Sequence[NDArray[np.float32]]
 
@@ -74,8 +74,8 @@ def classify_patients(
     *,
     config: ClassificationConfig | None = None,
     mil: MilConfig | None = None,
-    progress: Progress = silent,
-    test_progress: Progress = silent,
+    progress: Progress = no_progress,
+    test_progress: Progress = no_progress,
 ) -> dict[str, pd.DataFrame]:
     """Tables by name: scores, folds, groups, confusion, predictions, permutation.
 

@@ -5,7 +5,7 @@ import pandas as pd
 from cytosae_core.patients.differential import PatientCounts, Ranking, differential_latents
 from cytosae_core.patients.effect import latent_effects
 from cytosae_core.patients.stability import top_stability
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 
 def compare_groups(
@@ -18,7 +18,7 @@ def compare_groups(
     ranking: Ranking = "corrected",
     min_images: int = 0,
     n_bootstrap: int = 1000,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> pd.DataFrame:
     """The rows of `differential_latents` with the columns of `latent_effects` and `top_stability` beside them.
 

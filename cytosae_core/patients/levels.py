@@ -15,7 +15,7 @@ from cytosae_core.concepts.directions import Directions, TokenReader
 from cytosae_core.concepts.pooling import BATCH, CHUNK
 from cytosae_core.geometry import PATCHES
 from cytosae_core.patients.differential import PatientCounts, patient_barcodes, usable_patients
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 FloatArray = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def disease_level(patients: Level) -> Level:
 
 
 def image_level(
-    latents: Directions, tokens: TokenReader, *, tau: float, with_cls: bool = False, progress: Progress = silent
+    latents: Directions, tokens: TokenReader, *, tau: float, with_cls: bool = False, progress: Progress = no_progress
 ) -> Level:
     """Images in the order of the tokens: the patches, and CLS when asked for, whose activation is above `tau`."""
     chunks = []

@@ -9,7 +9,7 @@ from cytosae_core.errors import AnalysisError
 from cytosae_core.patients.folds import Fold, patient_folds
 from cytosae_core.patients.probing import IntArray, Method
 from cytosae_core.patients.scores import fold_scores
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 
 def group_codes(diagnoses: "pd.Series[str]") -> tuple[IntArray, list[str]]:
@@ -22,7 +22,7 @@ def group_codes(diagnoses: "pd.Series[str]") -> tuple[IntArray, list[str]]:
 
 
 def predict_patients(
-    methods: Mapping[str, Method], groups: pd.DataFrame, folds: Sequence[Fold], *, progress: Progress = silent
+    methods: Mapping[str, Method], groups: pd.DataFrame, folds: Sequence[Fold], *, progress: Progress = no_progress
 ) -> pd.DataFrame:
     """What every method says of every patient in the fold in which it is tested.
 
@@ -49,7 +49,7 @@ def permutation_test(
     n_folds: int,
     seed: int,
     n_permutations: int = 499,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> dict[str, float]:
     """Whether the method tells the groups apart better than chance: score, null_mean, null_max, p_value, n.
 

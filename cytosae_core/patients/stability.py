@@ -17,7 +17,7 @@ from cytosae_core.patients.differential import (
     stronger,
     usable_patients,
 )
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 FloatArray = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def top_stability(
     n_bootstrap: int = 1000,
     ranking: Ranking = "corrected",
     min_images: int = 0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> pd.DataFrame:
     """Latents that are among the top `n` of a direction in any bootstrap sample, the surest first.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from cytosae_core.errors import AnalysisError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.accumulators import SpreadSums
 from cytosae_core.sae.metrics import ImageTokens, check_spread
 
@@ -52,7 +52,7 @@ class CovarianceSums:
         self.n_tokens = n_all
 
 
-def principal_components(training: ImageTokens, progress: Progress = silent) -> PrincipalComponents:
+def principal_components(training: ImageTokens, progress: Progress = no_progress) -> PrincipalComponents:
     """The principal components of the training tokens, from their streamed covariance; `progress` counts images."""
     sums = CovarianceSums(training.shape[2])
     for x in _batches(training, progress):
@@ -64,7 +64,7 @@ def principal_components(training: ImageTokens, progress: Progress = silent) -> 
 
 
 def explained_by_components(
-    components: PrincipalComponents, held_out: ImageTokens, progress: Progress = silent
+    components: PrincipalComponents, held_out: ImageTokens, progress: Progress = no_progress
 ) -> Floats:
     """(d_in + 1,) centred explained variance of the held-out tokens by the first 0, 1, ... d_in components.
 

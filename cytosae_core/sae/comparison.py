@@ -8,7 +8,7 @@ import pandas as pd
 
 from cytosae_core.artifacts.differences import refuse_difference
 from cytosae_core.errors import ArtifactError, ConfigError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.baselines import explained_by_components, n_components_at, principal_components
 from cytosae_core.sae.checkpoint import read_converted
 from cytosae_core.sae.metrics import Evaluation, evaluate
@@ -65,7 +65,7 @@ def open_run(folder: Path, store_path: Path) -> TrainedRun:
     return TrainedRun(folder, manifest, sae, split.train, split.held_out)
 
 
-def compare(runs: Mapping[str, TrainedRun], progress: Progress = silent) -> pd.DataFrame:
+def compare(runs: Mapping[str, TrainedRun], progress: Progress = no_progress) -> pd.DataFrame:
     """Two rows a run, the autoencoder's and that of the components at its L0, with the columns `COLUMNS`.
 
     `runs` is by the name that the table gives them; `progress` counts runs. Raises ConfigError where two runs hold out

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cytosae_core.errors import ConfigError, TrainingError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.grid import Grid, Point
 from cytosae_core.sae.logs import MetricsTable, dead_share_window
@@ -47,7 +47,7 @@ def open_splits(store_path: Path, grid: Grid, held_out_share: float, held_out_se
 
 
 def run_sweep(
-    grid: Grid, tokens: Mapping[int, Split], folder: Path, *, progress: Progress = silent, device: str = "cpu"
+    grid: Grid, tokens: Mapping[int, Split], folder: Path, *, progress: Progress = no_progress, device: str = "cpu"
 ) -> SweepResult:
     """Train every point with every seed in `folder`, write the tables after each run, and return them.
 

@@ -15,7 +15,7 @@ import torch
 from cytosae_core.artifacts.differences import refuse_difference
 from cytosae_core.artifacts.folders import LOCK_NAME, locked
 from cytosae_core.errors import ConfigError, TrainingError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.batches import token_batches
 from cytosae_core.sae.checkpoint import read_converted
 from cytosae_core.sae.config import SaeConfig
@@ -47,7 +47,7 @@ class TrainResult(NamedTuple):
 
 def train(
     config: SaeConfig, tokens: TokenSource, folder: Path, *, held_out: ImageTokens | None = None,
-    observers: Sequence[Observer] = (), progress: Progress = silent, device: str = "cpu",
+    observers: Sequence[Observer] = (), progress: Progress = no_progress, device: str = "cpu",
 ) -> TrainResult:  # fmt: skip
     """Train in `folder`, or go on with the run that lies there, or find it finished.
 

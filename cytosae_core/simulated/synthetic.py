@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from cytosae_core.errors import ConfigError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.simulated.drawn.compose import DrawnCell, draw_cell
 from cytosae_core.simulated.drawn.files import NOTICE, read_masks
 from cytosae_core.simulated.drawn.layouts import LAYOUTS, find_layout, patient_path
@@ -84,7 +84,7 @@ def write_dataset(
     cell_types: Sequence[str] | None = None,
     with_masks: bool = True,
     n_workers: int = 1,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Path:
     """Draw `n_per_type` cells of each type into `folder/SIMULATED_<style>` and return that path.
 
@@ -116,7 +116,7 @@ def write_cohort(
     groups: Sequence[str] = tuple(MIXTURES),
     with_masks: bool = True,
     n_workers: int = 1,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Path:
     """Draw `n_patients` patients of each group into `folder/SIMULATED_<style>_cohort`, in the layout of AML Hehr.
 

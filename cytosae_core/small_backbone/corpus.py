@@ -15,7 +15,7 @@ from cytosae_core.errors import ImageTableError
 from cytosae_core.geometry import IMAGE_SIZE
 from cytosae_core.images.select import list_images
 from cytosae_core.images.transforms import read_rgb, resize_rgb
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.simulated.synthetic import CELL_TYPES, MASK_NAMES, STYLES, draw_cell, sample_parameters
 from cytosae_core.small_backbone.recipe import Recipe
 
@@ -85,7 +85,7 @@ def _held_out(codes: npt.NDArray[np.int_], recipe: Recipe) -> npt.NDArray[np.boo
     return chosen
 
 
-def decode(paths: list[Path], target: Path, progress: Progress = silent) -> Images:
+def decode(paths: list[Path], target: Path, progress: Progress = no_progress) -> Images:
     """The images (n, 224, 224, 3) as one array on disk, made once: published by rename, opened without a copy."""
     if not target.is_file():
         partial = target.with_suffix(".partial.npy")
@@ -111,7 +111,7 @@ class DrawnCells:
     """Position in CELL_TYPES (n)."""
 
 
-def drawn_cells(folder: Path, recipe: Recipe, progress: Progress = silent) -> DrawnCells:
+def drawn_cells(folder: Path, recipe: Recipe, progress: Progress = no_progress) -> DrawnCells:
     """Draw the recipe's cells, once; a later call opens what lies in `folder`."""
     names = [(cell_type, style) for _ in range(recipe.n_drawn_per_type) for cell_type in CELL_TYPES for style in STYLES]
     images_path, masks_path = folder / "drawn.npy", folder / "drawn_masks.npy"

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from cytosae_core.backbone.residual import normalise_batch, tokens_at
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.geometry import GRID, PATCH_SIZE
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.simulated.synthetic import CELL_TYPES, STYLES
 from cytosae_core.small_backbone.corpus import PARTS, Images, RealCells, draw_one
 from cytosae_core.small_backbone.recipe import PROBED_BLOCK
@@ -58,7 +58,7 @@ def small_picture(images: Images) -> Floats:
     return np.asarray(small.reshape(n, 1, -1), dtype=np.float32)
 
 
-def means(images: Images, rows: npt.NDArray[np.int_], describe: Describe, progress: Progress = silent) -> Floats:
+def means(images: Images, rows: npt.NDArray[np.int_], describe: Describe, progress: Progress = no_progress) -> Floats:
     """Mean description (n_rows, d) over the patches of each image."""
     parts = []
     for start in range(0, len(rows), N_AT_ONCE):
@@ -78,7 +78,7 @@ class TypeScore(NamedTuple):
     n_held_out: int
 
 
-def probe_types(images: Images, cells: RealCells, describe: Describe, progress: Progress = silent) -> TypeScore:
+def probe_types(images: Images, cells: RealCells, describe: Describe, progress: Progress = no_progress) -> TypeScore:
     """Fit on the train split, score on the held-out tenth; donors are not known, so both may share some."""
     used = np.flatnonzero(cells.frame["split"] != "unused")
     found = means(images, used, describe, progress)
@@ -100,7 +100,7 @@ class DrawnPatches(NamedTuple):
     """Whether a part covers a twentieth of a patch (n, 256, n_parts)."""
 
 
-def draw_probe_cells(n_per_type: int, progress: Progress = silent) -> DrawnPatches:
+def draw_probe_cells(n_per_type: int, progress: Progress = no_progress) -> DrawnPatches:
     """New drawn cells of all types, styles taking turns."""
     names = [(kind, list(STYLES)[turn % len(STYLES)]) for turn in range(n_per_type) for kind in CELL_TYPES]
     images, masks = [], []
@@ -131,7 +131,7 @@ class PartScore(NamedTuple):
     average_precision: float
 
 
-def probe_parts(cells: DrawnPatches, describe: Describe, progress: Progress = silent) -> list[PartScore]:
+def probe_parts(cells: DrawnPatches, describe: Describe, progress: Progress = no_progress) -> list[PartScore]:
     """Fit on two thirds of the cells of each type, score on the rest; parts in no patch of the rest are left out."""
     found = []
     for start in range(0, len(cells.images), N_AT_ONCE):

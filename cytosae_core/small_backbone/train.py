@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cytosae_core.errors import BackboneError
 from cytosae_core.geometry import GRID, PATCH_SIZE
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.small_backbone import augment, heads
 from cytosae_core.small_backbone.batches import Batch, Corpus
 from cytosae_core.small_backbone.guide import SIDE, Guide
@@ -71,7 +71,7 @@ def _some_patches(corpus: Corpus) -> Tensor:
     return patches[torch.randperm(len(patches), generator=torch.Generator().manual_seed(0))[:N_WHITENED]]
 
 
-def train(corpus: Corpus, folder: Path, crew: Crew, progress: Progress = silent) -> Pupils:
+def train(corpus: Corpus, folder: Path, crew: Crew, progress: Progress = no_progress) -> Pupils:
     """All stages of the recipe, from the last state in `folder` on; every process returns the same weights."""
     pupils = Pupils.fresh(corpus)
     stages = (corpus.recipe.guide, *corpus.recipe.stages)

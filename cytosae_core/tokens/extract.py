@@ -20,7 +20,7 @@ from cytosae_core.backbone.team import Team
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ArtifactError
 from cytosae_core.images.table import ImageTable
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.plan import ExtractConfig, check_plan, make_plan, n_shards_of, shard_batches, write_plan
 from cytosae_core.tokens.publish import (
     clean_up,
@@ -41,7 +41,7 @@ _ALONE = Team()
 
 def extract(
     backbone: Backbone, table: ImageTable, output_path: Path, config: ExtractConfig = _DEFAULTS, *,
-    team: Team = _ALONE, progress: Progress = silent,
+    team: Team = _ALONE, progress: Progress = no_progress,
 ) -> TokenStore:  # fmt: skip
     """The token store of these images at `output_path`, opened at its first block; resumes what an earlier run left.
 

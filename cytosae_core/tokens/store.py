@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from cytosae_core.errors import ArtifactError, ChecksumError, ConfigError, FormatVersionError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.shards import sha256_of
 from cytosae_core.tokens.shuffle import Chunk, ShuffleConfig, shuffled_batches
 
@@ -152,7 +152,7 @@ class TokenStore:
             chunks, self.shard, (self.n_tokens, self.d_model), config, (epoch, reader, n_readers), start
         )
 
-    def verify(self, progress: Progress = silent) -> None:
+    def verify(self, progress: Progress = no_progress) -> None:
         """Read everything and compare checksums; ChecksumError names the first file that was changed."""
         files = [
             self.manifest["index"],

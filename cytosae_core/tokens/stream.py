@@ -15,7 +15,7 @@ from cytosae_core.backbone.runtime import Forward, Runtime, make_forward
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import BackboneError, ConfigError
 from cytosae_core.images.table import ImageTable
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 Tokens = npt.NDArray[np.float16]
 
@@ -58,7 +58,7 @@ class TokenBatch(NamedTuple):
 
 def stream_tokens(
     backbone: Backbone, table: ImageTable, config: StreamConfig = _DEFAULTS, *,
-    seed: int | None = None, epoch: int = 0, reader: int = 0, n_readers: int = 1, progress: Progress = silent,
+    seed: int | None = None, epoch: int = 0, reader: int = 0, n_readers: int = 1, progress: Progress = no_progress,
 ) -> Iterator[TokenBatch]:  # fmt: skip
     """Every image of this reader's part once, in the order of the table, or shuffled by (seed, epoch).
 

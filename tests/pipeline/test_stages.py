@@ -6,7 +6,7 @@ import pytest
 
 from cytosae_core.errors import ArtifactError
 from cytosae_core.pipeline.stages import Stage, needed_stages, refuse_small_disk, run_stages
-from cytosae_core.progress import silent
+from cytosae_core.progress import no_progress
 
 READS = {
     "cells": (),
@@ -39,7 +39,7 @@ class Work:
 
     def run(self):
         times = iter(range(100))
-        run_stages(self.stages, lambda _: silent, self.told.append, clock=lambda: next(times))
+        run_stages(self.stages, lambda _: no_progress, self.told.append, clock=lambda: next(times))
         return self
 
 

@@ -12,7 +12,7 @@ from cytosae_core.pipeline.place import Place
 from cytosae_core.pipeline.plan import place_of_drawn, stages_of
 from cytosae_core.pipeline.recipe import Recipe
 from cytosae_core.pipeline.stages import Report, run_stages
-from cytosae_core.progress import silent
+from cytosae_core.progress import no_progress
 from cytosae_core.study.builder import StudyConfig, build_study
 from tests.conftest import CHEAP_HASHER
 
@@ -44,7 +44,7 @@ def run_tiny(folder: Path) -> list[Report]:
     """Run all stages in `folder`; what was told of them."""
     place = place_of_drawn(folder, TINY)
     told: list[Report] = []
-    run_stages(stages_of(TINY, drawn_cells(place.drawn), GROUPS, place), lambda _: silent, told.append)
+    run_stages(stages_of(TINY, drawn_cells(place.drawn), GROUPS, place), lambda _: no_progress, told.append)
     return told
 
 

@@ -24,7 +24,7 @@ from cytosae_core.atlas.build.second_pass import SecondPass, write_arrays
 from cytosae_core.atlas.definitions import of_interest
 from cytosae_core.atlas.manifest import Manifest, check_dataset_names, read_manifest
 from cytosae_core.backbone.team import Team
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.checkpoint import Checkpoint
 from cytosae_core.tokens.plan import check_plan, write_plan
 
@@ -36,7 +36,7 @@ _DEFAULTS = BuildConfig()
 
 def no_steps(label: str) -> Progress:
     """Show nothing."""
-    return silent
+    return no_progress
 
 
 def build_atlas(

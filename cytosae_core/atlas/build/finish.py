@@ -22,13 +22,13 @@ from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
 from cytosae_core.errors import ArtifactError
 from cytosae_core.geometry import grid_of
 from cytosae_core.images.walk import find_files
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 Integers = npt.NDArray[np.int64]
 
 
 def finish(
-    plan: BuildPlan, collected: Sequence[Collected], marked: npt.NDArray[np.bool_], progress: Progress = silent
+    plan: BuildPlan, collected: Sequence[Collected], marked: npt.NDArray[np.bool_], progress: Progress = no_progress
 ) -> Manifest:
     """Make the pictures, write all tables and arrays, and publish; returns the manifest."""
     images, without = _picture_files(plan, collected, marked)

@@ -14,7 +14,7 @@ from cytosae_core.atlas.build.patients import PatientPart, Patients, patient_par
 from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.errors import ArtifactError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.dataset_tokens import TokenSource
 from cytosae_core.tokens.shards import write_whole
 
@@ -45,7 +45,7 @@ class PartMaker:
     image_barcodes: bool = False
     """Keep the barcode of every single image."""
 
-    def make(self, rows: range, progress: Progress = silent) -> Part:
+    def make(self, rows: range, progress: Progress = no_progress) -> Part:
         """Look at these images; memory is that of their sparse activations."""
         definitions = self.encoder.definitions
         statistics = LatentStatistics.empty(self.encoder.d_sae)

@@ -13,7 +13,7 @@ from cytosae_core.atlas.build.encode import SparseEncoder
 from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.errors import ArtifactError
 from cytosae_core.geometry import PATCHES
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.dataset_tokens import TokenSource
 from cytosae_core.tokens.shards import write_whole
 
@@ -49,7 +49,7 @@ class SecondPass:
         is_explained[rows[marked[latents]]] = n_patch_latents > 0
         return cls(encoder, source, latents, rows, with_maps, keep, n_patch_latents, is_explained)
 
-    def make(self, rows: range, progress: Progress = silent) -> Arrays:
+    def make(self, rows: range, progress: Progress = no_progress) -> Arrays:
         """Maps and patches of the wanted images among these."""
         places = np.flatnonzero((self.rows >= rows.start) & (self.rows < rows.stop))
         of_image: dict[int, list[int]] = {}

@@ -23,7 +23,7 @@ from cytosae_core.atlas.release.sae import identify
 from cytosae_core.atlas.release.tables import find_datasets, read_tables
 from cytosae_core.atlas.writer import AtlasContents, fill
 from cytosae_core.errors import ConfigError, ReleaseError
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ImportReport:
     """Those of the patients, where counts were given."""
 
 
-def import_release(options: ReleaseImport, progress: Progress = silent) -> ImportReport:
+def import_release(options: ReleaseImport, progress: Progress = no_progress) -> ImportReport:
     """Read and check the tables, make the pictures, and publish the atlas at `options.out`.
 
     An interrupted import continues where it stopped when it is called again with the same options.

@@ -19,7 +19,7 @@ import pandas as pd
 
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.processes import in_parallel
-from cytosae_core.progress import Progress, silent
+from cytosae_core.progress import Progress, no_progress
 from cytosae_core.simulated.drawn.compose import Attributes, draw_cell
 from cytosae_core.simulated.drawn.files import NOTICE, masks_bytes, picture_bytes
 from cytosae_core.simulated.drawn.parameters import CellParameters
@@ -71,7 +71,7 @@ class Plan:
         return versions | {"style": self.style, "with_masks": self.with_masks} | self.configuration
 
 
-def carry_out(plan: Plan, progress: Progress = silent, n_workers: int = 1) -> tuple[Path, pd.DataFrame]:
+def carry_out(plan: Plan, progress: Progress = no_progress, n_workers: int = 1) -> tuple[Path, pd.DataFrame]:
     """Draw what is not drawn yet and return the unpublished folder and the attributes, one row a cell.
 
     Raises ConfigError where the goal holds something else, ArtifactError where the disk is full.
