@@ -12,8 +12,8 @@ from cytosae_core.errors import AnalysisError
 from cytosae_core.geometry import GRID
 from cytosae_core.images.sources import SOURCES
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.simulated.drawn.files import read_masks
-from cytosae_core.simulated.drawn.scene import MASK_NAMES
+from cytosae_core.simulated.cells.files import read_masks
+from cytosae_core.simulated.cells.scene import MASK_NAMES
 
 FloatArray = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class DrawnTruth:
 
 
 def read_drawn_truth(folder: Path, relative_paths: "pd.Series[str]", progress: Progress = no_progress) -> DrawnTruth:
-    """Truth of drawn images, from the folder that `draw_cohort.py` made.
+    """Truth of drawn images, from the folder that `render_cohort.py` made.
 
     `relative_paths` are those of the image table: relative to the folder of class folders. Raises AnalysisError where
     the folder is no drawn data set with masks, or an image is not in it.
@@ -71,7 +71,7 @@ def read_attributes(folder: Path, relative_paths: "pd.Series[str]") -> pd.DataFr
     """Rows of `attributes.parquet`, one an image, in the order of `relative_paths`; raises like `read_drawn_truth`."""
     path = folder / "attributes.parquet"
     if not path.is_file() or not (folder / "masks").is_dir():
-        raise AnalysisError(f"{folder} has no attributes.parquet and masks; draw cells with scripts/draw_cohort.py")
+        raise AnalysisError(f"{folder} has no attributes.parquet and masks; draw cells with scripts/render_cohort.py")
     attributes = pd.read_parquet(path)
     style = str(attributes["style"].iloc[0])
     top = SOURCES[style].top if style in SOURCES else None

@@ -13,7 +13,7 @@ from cytosae_core.images.table import ImageTable
 from cytosae_core.pipeline.recipe import Recipe
 from cytosae_core.processes import n_cores
 from cytosae_core.progress import Progress
-from cytosae_core.simulated.drawn.styles import STYLES
+from cytosae_core.simulated.cells.styles import STYLES
 from cytosae_core.simulated.synthetic import write_cohort
 
 GROUPS = ("CBFB::MYH11", "PML::RARA")

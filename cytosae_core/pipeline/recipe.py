@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cytosae_core.errors import ConfigError
-from cytosae_core.simulated.drawn.writing import DRAWING_VERSION
+from cytosae_core.simulated.cells.writing import DRAWING_VERSION
 
 _WEIGHTS = Path(__file__).parents[1] / "backbone" / "weights" / "cytosae-small.safetensors"
 

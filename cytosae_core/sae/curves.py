@@ -97,11 +97,11 @@ class CurvesPage:
 
     def on_end(self) -> None:
         """Write `curves.html`, whole or not at all."""
-        figure = draw_curves(self.table.table(), self.title, simulated=self.simulated)
+        figure = plot_curves(self.table.table(), self.title, simulated=self.simulated)
         write_whole(self.table.folder, CURVES_NAME, page_of(figure))
 
 
-def draw_curves(table: pd.DataFrame, title: str, *, simulated: bool) -> go.Figure:
+def plot_curves(table: pd.DataFrame, title: str, *, simulated: bool) -> go.Figure:
     """Small multiples of the figures in a run's table, over training steps."""
     table = table.assign(tokens_per_second=(table["n_tokens"] / table["seconds"]).where(table["seconds"] > 0))
     panels = [panel for panel in PANELS if _drawn(panel, table)]

@@ -16,22 +16,22 @@ import pandas as pd
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.simulated.drawn.compose import DrawnCell, draw_cell
-from cytosae_core.simulated.drawn.files import NOTICE, read_masks
-from cytosae_core.simulated.drawn.layouts import LAYOUTS, find_layout, patient_path
-from cytosae_core.simulated.drawn.noise import derive_seed, stream
-from cytosae_core.simulated.drawn.parameters import (
+from cytosae_core.simulated.cells.compose import DrawnCell, draw_cell
+from cytosae_core.simulated.cells.files import NOTICE, read_masks
+from cytosae_core.simulated.cells.layouts import LAYOUTS, find_layout, patient_path
+from cytosae_core.simulated.cells.noise import derive_seed, stream
+from cytosae_core.simulated.cells.parameters import (
     CellParameters,
     Cytoplasm,
     Granules,
     Nucleus,
     Surroundings,
 )
-from cytosae_core.simulated.drawn.patients import MIXTURES, Patient, make_patient, personal, sample_patient_cell
-from cytosae_core.simulated.drawn.scene import MASK_NAMES
-from cytosae_core.simulated.drawn.styles import STYLES, Style
-from cytosae_core.simulated.drawn.types import CELL_TYPES, sample_parameters
-from cytosae_core.simulated.drawn.writing import Job, Plan, carry_out, publish, published
+from cytosae_core.simulated.cells.patients import MIXTURES, Patient, make_patient, personal, sample_patient_cell
+from cytosae_core.simulated.cells.scene import MASK_NAMES
+from cytosae_core.simulated.cells.styles import STYLES, Style
+from cytosae_core.simulated.cells.types import CELL_TYPES, sample_parameters
+from cytosae_core.simulated.cells.writing import Job, Plan, carry_out, publish, published
 
 __all__ = [
     "CELL_TYPES",

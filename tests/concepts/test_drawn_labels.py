@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cytosae_core.concepts.attribute_list import ITEMS, Condition, Item, list_digest
 from cytosae_core.concepts.drawn_labels import item_labels, patch_coverage, read_drawn_truth
 from cytosae_core.errors import AnalysisError
-from cytosae_core.simulated.drawn.files import read_masks
-from cytosae_core.simulated.drawn.scene import MASK_NAMES
+from cytosae_core.simulated.cells.files import read_masks
+from cytosae_core.simulated.cells.scene import MASK_NAMES
 from cytosae_core.simulated.synthetic import write_dataset
 
 

@@ -14,7 +14,7 @@ from cytosae_core.concepts.localisation import deal, fit_of, localisation
 from cytosae_core.concepts.pooling import maps_of, pooled_chunks
 from cytosae_core.concepts.scoring import ScoringConfig, image_clusters, one_vs_rest, score_attributes, split_note
 from cytosae_core.errors import AnalysisError
-from cytosae_core.simulated.drawn.scene import MASK_NAMES
+from cytosae_core.simulated.cells.scene import MASK_NAMES
 from cytosae_core.tokens.selection import SelectedTokens
 from tests.concepts.stores import MemoryTokens
 

@@ -6,8 +6,8 @@ from cytosae_core.images.csv_list import scan_csv
 from cytosae_core.images.simulated import holds_simulated, says_simulated
 from cytosae_core.images.sources import folder_source
 from cytosae_core.images.table import scan
-from cytosae_core.simulated.drawn.files import picture_bytes
-from cytosae_core.simulated.drawn.noise import stream
+from cytosae_core.simulated.cells.files import picture_bytes
+from cytosae_core.simulated.cells.noise import stream
 from cytosae_core.simulated.synthetic import draw_cell, sample_parameters
 from tests.images._trees import write_image, write_tree
 

@@ -56,10 +56,10 @@ def test_the_curves_of_one_run_of_an_ablation_are_drawn_on_demand(script, tmp_pa
     toy_store(tmp_path / "store", simulated=True)
     script("sweep", *sweep_words(tmp_path, "--vary.expansion", 2, "--seeds", 3))
     run = tmp_path / "sweep" / "chosen" / "seed-3"
-    script("draw_curves", "--run", run, "--out", tmp_path / "curves.html")
+    script("plot_curves", "--run", run, "--out", tmp_path / "curves.html")
     assert "SIMULATED" in (tmp_path / "curves.html").read_text(encoding="utf-8")
     with pytest.raises(SystemExit, match=r"is neither \.html nor \.png; name one of these"):
-        script("draw_curves", "--run", run, "--out", tmp_path / "curves.svg")
+        script("plot_curves", "--run", run, "--out", tmp_path / "curves.svg")
 
 
 def test_a_failed_run_is_told_and_the_command_fails(script, tmp_path, capsys):

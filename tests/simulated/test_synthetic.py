@@ -17,8 +17,8 @@ from cytosae_core.images.hehr import published_quality, scan_hehr
 from cytosae_core.images.sources import SOURCES
 from cytosae_core.images.table import scan
 from cytosae_core.images.transforms import read_rgb
-from cytosae_core.simulated.drawn import writing
-from cytosae_core.simulated.drawn.noise import stream
+from cytosae_core.simulated.cells import writing
+from cytosae_core.simulated.cells.noise import stream
 from cytosae_core.simulated.synthetic import (
     CELL_TYPES,
     LAYOUTS,
@@ -228,7 +228,7 @@ def test_wishes_that_a_layout_cannot_hold_are_refused(tmp_path):
 def test_the_script_draws_and_says_where(tmp_path):
     arguments = ["--styles", "hehr", "--n-patients", "1", "--cells-per-patient", "1", "--no-masks"]
     done = subprocess.run(
-        [sys.executable, "scripts/draw_cohort.py", "--out", str(tmp_path), *arguments],
+        [sys.executable, "scripts/render_cohort.py", "--out", str(tmp_path), *arguments],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert f"SIMULATED cells in {tmp_path / 'SIMULATED_hehr_cohort'}" in done.stdout

@@ -21,7 +21,7 @@ from cytosae_core.errors import ArtifactError, BackboneError, ConfigError, Image
 from cytosae_core.images.sources import folder_source
 from cytosae_core.images.table import scan
 from cytosae_core.images.transforms import read_rgb, to_tensor_array
-from cytosae_core.simulated.drawn.files import NOTICE
+from cytosae_core.simulated.cells.files import NOTICE
 from cytosae_core.tokens import extract as extract_module
 from cytosae_core.tokens.extract import extract
 from cytosae_core.tokens.plan import ExtractConfig

@@ -7,7 +7,7 @@ import _root  # noqa: F401
 from _cli import run
 
 from cytosae_core.errors import ArtifactError, ConfigError
-from cytosae_core.sae.curves import draw_curves, page_of, write_picture
+from cytosae_core.sae.curves import page_of, plot_curves, write_picture
 from cytosae_core.sae.logs import read_metrics
 from cytosae_core.sae.run_folder import read_run
 from cytosae_core.tokens.shards import write_whole
@@ -28,7 +28,7 @@ def main(config: Config) -> None:
     manifest = read_run(config.run)
     if manifest is None:
         raise ArtifactError(f"{config.run} holds no finished run; let it finish, or give the folder of another")
-    figure = draw_curves(read_metrics(config.run), config.run.name, simulated=manifest["simulated"])
+    figure = plot_curves(read_metrics(config.run), config.run.name, simulated=manifest["simulated"])
     if config.out.suffix == ".png":
         write_picture(figure, config.out)
     elif config.out.suffix == ".html":

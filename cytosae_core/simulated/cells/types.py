@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from cytosae_core.errors import ConfigError
-from cytosae_core.simulated.drawn.parameters import CellParameters, Cytoplasm, Granules, Nucleus, Surroundings
-from cytosae_core.simulated.drawn.recipes import RECIPES, GranuleRecipe, Recipe, Span
+from cytosae_core.simulated.cells.parameters import CellParameters, Cytoplasm, Granules, Nucleus, Surroundings
+from cytosae_core.simulated.cells.recipes import RECIPES, GranuleRecipe, Recipe, Span
 
 CELL_TYPES: tuple[str, ...] = tuple(RECIPES)
 """All types that can be drawn: the 18 classes of MLL23 first."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cytosae_core.simulated.drawn.frame import SIDE, Array, Frame, Mask
-from cytosae_core.simulated.drawn.styles import Colour
+from cytosae_core.simulated.cells.frame import SIDE, Array, Frame, Mask
+from cytosae_core.simulated.cells.styles import Colour
 
 MASK_NAMES = (
     "cell",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cytosae_core.simulated.drawn.frame import Array
+from cytosae_core.simulated.cells.frame import Array
 
 
 def ellipse(x: Array, y: Array, centre: tuple[float, float], axes: tuple[float, float], angle: float) -> Array:

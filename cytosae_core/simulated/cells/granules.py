@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cytosae_core.simulated.drawn.frame import Array, Frame, Mask
-from cytosae_core.simulated.drawn.parameters import GranuleKind, Granules
+from cytosae_core.simulated.cells.frame import Array, Frame, Mask
+from cytosae_core.simulated.cells.parameters import GranuleKind, Granules
 
 _SPREAD = {"eosinophilic": 0.12, "basophilic": 0.30, "azurophilic": 0.28, "neutrophilic": 0.25}
 """Variation of the radius within a cell (standard deviation of the logarithm)."""

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytosae_core.errors import ConfigError
-from cytosae_core.simulated.drawn.frame import whole
-from cytosae_core.simulated.drawn.granules import _thinned, stamp
-from cytosae_core.simulated.drawn.noise import derive_seed, smooth_noise, stream
-from cytosae_core.simulated.drawn.parameters import CellParameters, Nucleus, flat
-from cytosae_core.simulated.drawn.shapes import cover, ellipse, segment, union
+from cytosae_core.simulated.cells.frame import whole
+from cytosae_core.simulated.cells.granules import _thinned, stamp
+from cytosae_core.simulated.cells.noise import derive_seed, smooth_noise, stream
+from cytosae_core.simulated.cells.parameters import CellParameters, Nucleus, flat
+from cytosae_core.simulated.cells.shapes import cover, ellipse, segment, union
 from cytosae_core.simulated.synthetic import CELL_TYPES, STYLES, draw_cell, sample_parameters
 
 FRAME = whole(0.1)

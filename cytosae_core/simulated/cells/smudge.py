@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from cytosae_core.simulated.drawn.frame import Array, Frame
-from cytosae_core.simulated.drawn.noise import smooth_noise, stream, warped
-from cytosae_core.simulated.drawn.parameters import CellParameters
-from cytosae_core.simulated.drawn.scene import Scene
-from cytosae_core.simulated.drawn.shapes import ellipse, segment, union
+from cytosae_core.simulated.cells.frame import Array, Frame
+from cytosae_core.simulated.cells.noise import smooth_noise, stream, warped
+from cytosae_core.simulated.cells.parameters import CellParameters
+from cytosae_core.simulated.cells.scene import Scene
+from cytosae_core.simulated.cells.shapes import ellipse, segment, union
 
 
 def draw_smudge(

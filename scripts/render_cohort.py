@@ -7,7 +7,7 @@ import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core.processes import n_cores
-from cytosae_core.simulated.drawn.styles import StyleName
+from cytosae_core.simulated.cells.styles import StyleName
 from cytosae_core.simulated.synthetic import write_cohort, write_dataset
 
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from cytosae_core.simulated.drawn.frame import Array, Frame
-from cytosae_core.simulated.drawn.noise import smooth_noise, stream, warped
-from cytosae_core.simulated.drawn.parameters import Nucleus
-from cytosae_core.simulated.drawn.shapes import cover, ellipse, intersection, segment, union
+from cytosae_core.simulated.cells.frame import Array, Frame
+from cytosae_core.simulated.cells.noise import smooth_noise, stream, warped
+from cytosae_core.simulated.cells.parameters import Nucleus
+from cytosae_core.simulated.cells.shapes import cover, ellipse, intersection, segment, union
 
 
 @dataclass(frozen=True, eq=False)

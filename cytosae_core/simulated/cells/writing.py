@@ -20,11 +20,11 @@ import pandas as pd
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.processes import in_parallel
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.simulated.drawn.compose import Attributes, draw_cell
-from cytosae_core.simulated.drawn.files import NOTICE, masks_bytes, picture_bytes
-from cytosae_core.simulated.drawn.parameters import CellParameters
-from cytosae_core.simulated.drawn.scene import MASK_NAMES
-from cytosae_core.simulated.drawn.styles import STYLES
+from cytosae_core.simulated.cells.compose import Attributes, draw_cell
+from cytosae_core.simulated.cells.files import NOTICE, masks_bytes, picture_bytes
+from cytosae_core.simulated.cells.parameters import CellParameters
+from cytosae_core.simulated.cells.scene import MASK_NAMES
+from cytosae_core.simulated.cells.styles import STYLES
 
 FORMAT_VERSION = 1
 DRAWING_VERSION = 1

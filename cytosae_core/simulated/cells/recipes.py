@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from cytosae_core.simulated.drawn.parameters import GranuleKind, NucleusShape
+from cytosae_core.simulated.cells.parameters import GranuleKind, NucleusShape
 
 Span = tuple[float, float]
 """Lowest and highest value."""

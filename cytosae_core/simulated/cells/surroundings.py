@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cytosae_core.simulated.drawn.frame import Array, Frame
-from cytosae_core.simulated.drawn.granules import stamp
-from cytosae_core.simulated.drawn.noise import smooth_noise, stream, warped
-from cytosae_core.simulated.drawn.parameters import Surroundings
-from cytosae_core.simulated.drawn.scene import FAR, Scene
-from cytosae_core.simulated.drawn.shapes import cover, ellipse, intersection
-from cytosae_core.simulated.drawn.styles import Style
+from cytosae_core.simulated.cells.frame import Array, Frame
+from cytosae_core.simulated.cells.granules import stamp
+from cytosae_core.simulated.cells.noise import smooth_noise, stream, warped
+from cytosae_core.simulated.cells.parameters import Surroundings
+from cytosae_core.simulated.cells.scene import FAR, Scene
+from cytosae_core.simulated.cells.shapes import cover, ellipse, intersection
+from cytosae_core.simulated.cells.styles import Style
 
 Spot = tuple[float, float, float, bool]
 """x and y of the middle and radius, micrometres; whether it may lie on other red cells instead of yielding to them."""

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import sparse
 
-from cytosae_core.simulated.drawn.frame import SIDE, Array, Frame
+from cytosae_core.simulated.cells.frame import SIDE, Array, Frame
 
 _SPREAD = 0.4793
 """Standard deviation of a two-dimensional cubic B-spline over unit white noise, averaged over positions."""

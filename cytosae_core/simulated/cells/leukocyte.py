@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from cytosae_core.simulated.drawn import cytoplasm, smudge
-from cytosae_core.simulated.drawn.frame import Array, Frame
-from cytosae_core.simulated.drawn.granules import draw_granules
-from cytosae_core.simulated.drawn.noise import stream
-from cytosae_core.simulated.drawn.nucleus import NucleusPicture, draw_nucleus
-from cytosae_core.simulated.drawn.parameters import CellParameters
-from cytosae_core.simulated.drawn.scene import FAR, Scene
-from cytosae_core.simulated.drawn.shapes import cover, intersection
+from cytosae_core.simulated.cells import cytoplasm, smudge
+from cytosae_core.simulated.cells.frame import Array, Frame
+from cytosae_core.simulated.cells.granules import draw_granules
+from cytosae_core.simulated.cells.noise import stream
+from cytosae_core.simulated.cells.nucleus import NucleusPicture, draw_nucleus
+from cytosae_core.simulated.cells.parameters import CellParameters
+from cytosae_core.simulated.cells.scene import FAR, Scene
+from cytosae_core.simulated.cells.shapes import cover, intersection
 
 Counts = dict[str, int]
 

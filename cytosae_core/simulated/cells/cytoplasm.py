@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cytosae_core.simulated.drawn.frame import Array, Frame, Mask
-from cytosae_core.simulated.drawn.noise import smooth_noise, stream, warped
-from cytosae_core.simulated.drawn.parameters import CellParameters, Cytoplasm
-from cytosae_core.simulated.drawn.shapes import cover, ellipse, segment
+from cytosae_core.simulated.cells.frame import Array, Frame, Mask
+from cytosae_core.simulated.cells.noise import smooth_noise, stream, warped
+from cytosae_core.simulated.cells.parameters import CellParameters, Cytoplasm
+from cytosae_core.simulated.cells.shapes import cover, ellipse, segment
 
 
 def draw_outline(parameters: CellParameters, centre: tuple[float, float], frame: Frame, seed: int) -> Array:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import pytest
 
-from cytosae_core.simulated.drawn.noise import stream
+from cytosae_core.simulated.cells.noise import stream
 from cytosae_core.simulated.synthetic import CellParameters, DrawnCell, draw_cell, sample_parameters
 
 

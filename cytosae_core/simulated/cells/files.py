@@ -8,9 +8,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cytosae_core.errors import ImageError
-from cytosae_core.simulated.drawn.compose import DrawnCell
-from cytosae_core.simulated.drawn.frame import Mask
-from cytosae_core.simulated.drawn.scene import MASK_NAMES
+from cytosae_core.simulated.cells.compose import DrawnCell
+from cytosae_core.simulated.cells.frame import Mask
+from cytosae_core.simulated.cells.scene import MASK_NAMES
 
 NOTICE = "SIMULATED: drawn by a program (CytoSAE workbench); no patient, no real cell"
 """Text in every picture file."""

@@ -7,15 +7,15 @@ from types import MappingProxyType
 import numpy as np
 
 from cytosae_core.errors import ConfigError
-from cytosae_core.simulated.drawn.frame import SIDE, Mask, whole
-from cytosae_core.simulated.drawn.leukocyte import draw_leukocyte
-from cytosae_core.simulated.drawn.noise import derive_seed, stream
-from cytosae_core.simulated.drawn.optics import Pixels, develop
-from cytosae_core.simulated.drawn.parameters import CellParameters, flat
-from cytosae_core.simulated.drawn.scene import Scene
-from cytosae_core.simulated.drawn.styles import STYLES, Colour, Style
-from cytosae_core.simulated.drawn.surroundings import draw_platelets, draw_red_cells, draw_specks, lay_platelet
-from cytosae_core.simulated.drawn.types import NEIGHBOURS, sample_parameters
+from cytosae_core.simulated.cells.frame import SIDE, Mask, whole
+from cytosae_core.simulated.cells.leukocyte import draw_leukocyte
+from cytosae_core.simulated.cells.noise import derive_seed, stream
+from cytosae_core.simulated.cells.optics import Pixels, develop
+from cytosae_core.simulated.cells.parameters import CellParameters, flat
+from cytosae_core.simulated.cells.scene import Scene
+from cytosae_core.simulated.cells.styles import STYLES, Colour, Style
+from cytosae_core.simulated.cells.surroundings import draw_platelets, draw_red_cells, draw_specks, lay_platelet
+from cytosae_core.simulated.cells.types import NEIGHBOURS, sample_parameters
 
 Attributes = dict[str, str | int | float | bool]
 

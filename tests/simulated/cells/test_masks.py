@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cytosae_core.simulated.drawn.noise import stream
+from cytosae_core.simulated.cells.noise import stream
 from cytosae_core.simulated.synthetic import CELL_TYPES, MASK_NAMES, draw_cell, sample_parameters
 
 from .conftest import plain

@@ -23,9 +23,9 @@ from types import MappingProxyType
 import numpy as np
 
 from cytosae_core.errors import ConfigError
-from cytosae_core.simulated.drawn.noise import derive_seed, stream
-from cytosae_core.simulated.drawn.parameters import CellParameters
-from cytosae_core.simulated.drawn.types import sample_parameters
+from cytosae_core.simulated.cells.noise import derive_seed, stream
+from cytosae_core.simulated.cells.parameters import CellParameters
+from cytosae_core.simulated.cells.types import sample_parameters
 
 MIXTURES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from cytosae_core.simulated.drawn.frame import SIDE, Array
-from cytosae_core.simulated.drawn.noise import smooth_noise, stream
-from cytosae_core.simulated.drawn.scene import Scene
-from cytosae_core.simulated.drawn.styles import Style
+from cytosae_core.simulated.cells.frame import SIDE, Array
+from cytosae_core.simulated.cells.noise import smooth_noise, stream
+from cytosae_core.simulated.cells.scene import Scene
+from cytosae_core.simulated.cells.styles import Style
 
 Pixels = NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from cytosae_core.simulated.drawn.frame import SIDE
+from cytosae_core.simulated.cells.frame import SIDE
 
 Colour = tuple[float, float, float]
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.images.sources import ACEVEDO_PREFIXES, MLL23_LABELS, SOURCES
-from cytosae_core.simulated.drawn.recipes import RECIPES
+from cytosae_core.simulated.cells.recipes import RECIPES
 
 Place = Callable[[str, int], PurePosixPath]
 """From the published code of a class and a number from 1 to the path below the folder of class folders."""
