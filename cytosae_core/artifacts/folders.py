@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.artifacts.locks import held
+from cytosae_core.errors import ArtifactError, ConfigError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _KEY_NAME = ".resume-key"

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from cytosae_core.errors import ArtifactError
 from cytosae_core.artifacts.locks import held
+from cytosae_core.errors import ArtifactError
 from tests.conftest import REPOSITORY
 
 HOLDER = """
