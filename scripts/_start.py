@@ -1,4 +1,4 @@
-"""The stages of start.py: each looks for its result first, and makes it only when it is not there."""
+"""The steps of start.py: each looks for its result first, and makes it only when it is not there."""
 
 import os
 import socket

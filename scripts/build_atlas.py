@@ -9,13 +9,14 @@ from pathlib import Path
 import _root  # noqa: F401
 from _cli import bar, run
 
-from cytosae_core.atlas.build.build import build_atlas, no_steps
+from cytosae_core.atlas.build.build import build_atlas
 from cytosae_core.atlas.build.inputs import InputChoice, dataset_inputs
 from cytosae_core.atlas.build.options import BuildConfig
 from cytosae_core.atlas.manifest import Manifest
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
 from cytosae_core.backbone.team import torchrun_team
 from cytosae_core.backbone.vit import best_device
+from cytosae_core.progress import no_progress_of
 from cytosae_core.sae.checkpoint import read_checkpoint
 
 
@@ -32,11 +33,13 @@ class Config(BuildConfig, InputChoice, BackboneChoice):
 def main(config: Config) -> None:
     """Build, resume or stop where other machines go on, and say what was found."""
     with torchrun_team() as team:
-        steps = bar if team.is_lead else no_steps
+        progress_of = bar if team.is_lead else no_progress_of
         device = best_device(team.local_rank) if config.device == "auto" else config.device
-        datasets = dataset_inputs(config, lambda: choose_backbone(config, team, steps("download (bytes)")))
+        datasets = dataset_inputs(config, lambda: choose_backbone(config, team, progress_of("download (bytes)")))
         checkpoint = read_checkpoint(config.sae).latents_first()
-        manifest = build_atlas(checkpoint, datasets, config.out, config, device=device, team=team, steps=steps)
+        manifest = build_atlas(
+            checkpoint, datasets, config.out, config, device=device, team=team, progress_of=progress_of
+        )
     if team.is_lead:
         print(describe(config.out, manifest))
 

@@ -1,6 +1,6 @@
-"""To the open app in one command: of drawn cells, your own, the published tables, or a finished atlas.
+"""To the open app in one command: of rendered cells, your own, the published tables, or a finished atlas.
 
-bash scripts/start.sh                                        a demo of drawn cells, SIMULATED
+bash scripts/start.sh                                        a demo of rendered cells, SIMULATED
 bash scripts/start.sh --images FOLDER                        your own cells
 bash scripts/start.sh --tables FOLDER --images acevedo FOLDER
 bash scripts/start.sh --labelling-only [--atlas FOLDER]      without torch
@@ -45,11 +45,11 @@ def atlas_for(wanted: Wanted) -> tuple[LatentAtlas, StudyConfig]:
 
         return study_of_atlas(wanted.atlas, wanted.dataset)
     if wanted.tables is not None:
-        from _stages import pairs
+        from _pipeline import pairs
 
         atlas = atlas_of_release(wanted.tables, pairs(wanted.images), wanted.file_lists)
         return atlas, StudyConfig(title="Concepts of the published CytoSAE", dataset=wanted.dataset)
-    from _stages import atlas_of_demo, atlas_of_images
+    from _pipeline import atlas_of_demo, atlas_of_images
 
     return atlas_of_images(wanted.images, wanted.csv, wanted.groups) if wanted.images else atlas_of_demo()
 

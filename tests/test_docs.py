@@ -147,12 +147,12 @@ class Reader:
 
     def _send_results_here(self) -> None:
         """What start.py makes goes here, of few cells; it ends where it would become the server."""
-        stages, start = (importlib.import_module(name) for name in ("_stages", "_start"))
+        pipeline, start = (importlib.import_module(name) for name in ("_pipeline", "_start"))
         self.patch.setattr(start, "ROOT", self.folder)
-        demo, images = stages.atlas_of_demo, stages.atlas_of_images
-        self.patch.setattr(stages, "atlas_of_demo", lambda: demo(TINY, self.demo.folder))
+        demo, images = pipeline.atlas_of_demo, pipeline.atlas_of_images
+        self.patch.setattr(pipeline, "atlas_of_demo", lambda: demo(TINY, self.demo.folder))
         self.patch.setattr(
-            stages, "atlas_of_images", lambda words, csv, groups: images(words, csv, groups, TINY, self.folder)
+            pipeline, "atlas_of_images", lambda words, csv, groups: images(words, csv, groups, TINY, self.folder)
         )
         self.patch.setattr(os, "execv", lambda *_: None)
 
@@ -173,11 +173,13 @@ class Reader:
     def _filled(self, word: str, words: list[str]) -> str:
         """The word with what it stands for."""
         if word == "FOLDER" and "--atlas" in words:
-            return str(self.demo.place.atlas)
+            return str(self.demo.paths.atlas)
         if word == "FOLDER":
-            return str(self.demo.place.drawn / "data")
-        word = {"acevedo": "hehr"}.get(word, word) if "--images" in words else word  # there are drawn cells of this one
-        return word.replace("$run", str(self.demo.place.folder)).replace("STUDY_ID", self.study_id)
+            return str(self.demo.paths.rendered / "data")
+        word = (
+            {"acevedo": "hehr"}.get(word, word) if "--images" in words else word
+        )  # there are rendered cells of this one
+        return word.replace("$run", str(self.demo.paths.folder)).replace("STUDY_ID", self.study_id)
 
     def _remember_study(self) -> None:
         from cytosae_core.judging.database import open_engine

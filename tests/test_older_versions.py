@@ -32,11 +32,11 @@ from cytosae_core.judging.repository import Repository
 from cytosae_core.patients.classification import ClassificationConfig, classify_patients
 from cytosae_core.patients.comparison import compare_groups
 from cytosae_core.patients.inputs import open_barcodes
-from cytosae_core.pipeline.cells import GROUPS, drawn_cells
-from cytosae_core.pipeline.place import Place
-from cytosae_core.pipeline.plan import stages_of
-from cytosae_core.pipeline.recipe import DEMO
-from cytosae_core.pipeline.stages import run_stages
+from cytosae_core.pipeline.cells import GROUPS, rendered_cells
+from cytosae_core.pipeline.paths import RunPaths
+from cytosae_core.pipeline.plan import steps_of
+from cytosae_core.pipeline.settings import DEMO
+from cytosae_core.pipeline.steps import run_steps
 from cytosae_core.progress import no_progress
 from cytosae_core.sae.checkpoint import read_checkpoint, read_published
 from cytosae_core.sae.config import SaeConfig
@@ -196,7 +196,7 @@ def test_a_build_that_version_1_began_is_finished_to_the_same_numbers(tmp_path):
     told = []
     build_atlas(
         read_checkpoint(OLD / "sae").latents_first(), [dataset], tmp_path / "build" / "atlas", config,
-        steps=lambda name: lambda *counts: told.append((name, *counts)),
+        progress_of=lambda name: lambda *counts: told.append((name, *counts)),
     )  # fmt: skip
     assert ("all images", 0, 2) in told  # of four images, two were left
     facts = facts_of(LatentAtlas.open(tmp_path / "build" / "atlas"), "hehr")
@@ -237,10 +237,10 @@ def test_results_of_version_1_are_read_and_come_out_the_same_again():
 def test_results_of_the_demo_of_version_1_are_found_and_not_made_again(tmp_path):
     assert DEMO.digest("drawn") == EXPECTED["pipeline"]["demo"]
     assert DEMO.digest("0" * 64) == EXPECTED["pipeline"]["own"]
-    place, reports = Place(tmp_path / f"SIMULATED-demo-{EXPECTED['pipeline']['demo']}"), []
-    for name, path in {"atlas": place.atlas, "patients": place.patients, "differential": place.differential}.items():
+    paths, reports = RunPaths(tmp_path / f"SIMULATED-demo-{EXPECTED['pipeline']['demo']}"), []
+    for name, path in {"atlas": paths.atlas, "patients": paths.patients, "differential": paths.differential}.items():
         shutil.copytree(OLD / name, path)
-    run_stages(stages_of(DEMO, drawn_cells(place.drawn), GROUPS, place), lambda _: no_progress, reports.append)
+    run_steps(steps_of(DEMO, rendered_cells(paths.rendered), GROUPS, paths), lambda _: no_progress, reports.append)
     assert [report.name for report in reports] == ["cells", "tokens", "autoencoder", "atlas", "patients", "groups"]
     assert all(report.seconds is None for report in reports)
 

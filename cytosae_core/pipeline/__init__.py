@@ -1,1 +1,1 @@
-"""From cells to an atlas with its tables, in stages that are skipped when their result is there."""
+"""From cells to an atlas with its tables, in steps that are skipped when their result is there."""

@@ -1,4 +1,4 @@
-"""The cells that the stages start from: drawn ones, or a user's own; free of torch."""
+"""The cells that the steps start from: rendered ones, or a user's own; free of torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cytosae_core.images.select import list_images
 from cytosae_core.images.simulated import holds_simulated
 from cytosae_core.images.sources import SOURCES
 from cytosae_core.images.table import ImageTable
-from cytosae_core.pipeline.recipe import Recipe
+from cytosae_core.pipeline.settings import PipelineSettings
 from cytosae_core.processes import n_cores
 from cytosae_core.progress import Progress
 from cytosae_core.simulated.cells.styles import STYLES
@@ -30,7 +30,7 @@ class Cells:
     """List them; no image is opened."""
     um_per_px: float | None = None
     """Micrometres per pixel, where they are known."""
-    drawn: Path | None = None
+    rendered: Path | None = None
     """Folder of SIMULATED cells; None for photographed ones."""
 
     @cached_property
@@ -40,8 +40,8 @@ class Cells:
 
     @cached_property
     def simulated(self) -> bool:
-        """Whether a program drew them: known, or said by the files."""
-        return self.drawn is not None or holds_simulated(self.table)
+        """Whether a program rendered them: known, or said by the files."""
+        return self.rendered is not None or holds_simulated(self.table)
 
     @property
     def root(self) -> Path:
@@ -63,30 +63,30 @@ class Cells:
         return " ".join(parts)
 
 
-def drawn_cells(drawn: Path) -> Cells:
-    """The SIMULATED cohort that lies, or will lie, at `drawn`: patients of five groups in the layout of AML Hehr."""
+def rendered_cells(folder: Path) -> Cells:
+    """The SIMULATED cohort that lies, or will lie, at `folder`: patients of five groups in the layout of AML Hehr."""
     style = STYLES["hehr"]
-    return Cells("hehr", lambda: list_images("hehr", drawn), style.field_um / style.file_size[0], drawn)
+    return Cells("hehr", lambda: list_images("hehr", folder), style.field_um / style.file_size[0], folder)
 
 
-def draw(recipe: Recipe, folder: Path, progress: Progress) -> None:
-    """Draw the cohort on all cores, or what an interrupted call left of it."""
+def render(settings: PipelineSettings, folder: Path, progress: Progress) -> None:
+    """Render the cohort on all cores, or what an interrupted call left of it."""
     write_cohort(
-        folder, n_patients=recipe.n_patients, cells_per_patient=recipe.cells_per_patient, seed=recipe.seed,
+        folder, n_patients=settings.n_patients, cells_per_patient=settings.cells_per_patient, seed=settings.seed,
         n_workers=n_cores(), progress=progress,
     )  # fmt: skip
 
 
-def own_cells(dataset: str, folder: Path, csv: Path | None, recipe: Recipe) -> Cells:
+def own_cells(dataset: str, folder: Path, csv: Path | None, settings: PipelineSettings) -> Cells:
     """A user's cells, in the published layout where `dataset` is the key of one, else as they lie in folders.
 
     Other names take `<class>/<file>` or `<diagnosis>/<patient>/<file>`, whichever more of the files fit. Raises
     ImageTableError where nothing fits, ConfigError where there are too few images.
     """
     table = list_images(dataset, folder, csv) if csv or dataset in SOURCES else _in_folders(dataset, folder)
-    if table.n_images < recipe.min_images:
+    if table.n_images < settings.min_images:
         raise ConfigError(
-            f"{folder} holds {table.n_images} images, and at least {recipe.min_images} are needed for an autoencoder "
+            f"{folder} holds {table.n_images} images, and at least {settings.min_images} are needed for an autoencoder "
             "whose latents mean anything; give more images (thousands are better)"
         )
     published = SOURCES.get(dataset)

@@ -1,4 +1,4 @@
-"""The stages from cells to an atlas with its tables. Nothing here imports torch before a stage is made."""
+"""The steps from cells to an atlas with its tables. Nothing here imports torch before a step is made."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,11 @@ import pandas as pd
 
 from cytosae_core.artifacts.results import SIMULATED
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.pipeline.cells import Cells, draw
-from cytosae_core.pipeline.place import Place
-from cytosae_core.pipeline.recipe import Recipe
-from cytosae_core.pipeline.stages import Stage, Steps
+from cytosae_core.pipeline.cells import Cells, render
+from cytosae_core.pipeline.paths import RunPaths
+from cytosae_core.pipeline.settings import PipelineSettings
+from cytosae_core.pipeline.steps import PipelineStep
+from cytosae_core.progress import ProgressOf
 
 MAX_FOLDS, MIN_PATIENTS = 5, 3
 """With fewer than three patients in a group, one is left to learn from, and no threshold can be chosen on one."""
@@ -21,18 +22,20 @@ PROBE, MAJORITY = "barcode probe, C by samples", "majority class"
 """The classifier whose score is shown, and what it is compared with."""
 
 
-def stages_of(recipe: Recipe, cells: Cells, groups: tuple[str, str] | None, place: Place) -> list[Stage]:
-    """All stages for these cells: patients are classified where every group has `MIN_PATIENTS`, and two groups
+def steps_of(
+    settings: PipelineSettings, cells: Cells, groups: tuple[str, str] | None, paths: RunPaths
+) -> list[PipelineStep]:
+    """All steps for these cells: patients are classified where every group has `MIN_PATIENTS`, and two groups
     compared where `groups` names them."""
-    stages = [_tokens(recipe, cells, place), _sae(recipe, place), _atlas(recipe, cells, place)]
-    if cells.drawn is not None:
-        stages.insert(0, _cells(recipe, cells, place))
-    n_smallest = smallest_group(cells) if cells.drawn is None else recipe.n_patients
+    steps = [_tokens(settings, cells, paths), _sae(settings, paths), _atlas(settings, cells, paths)]
+    if cells.rendered is not None:
+        steps.insert(0, _cells(settings, cells, paths))
+    n_smallest = smallest_group(cells) if cells.rendered is None else settings.n_patients
     if n_smallest >= MIN_PATIENTS:
-        stages.append(_patients(recipe, cells, min(MAX_FOLDS, n_smallest), place))
+        steps.append(_patients(settings, cells, min(MAX_FOLDS, n_smallest), paths))
     if groups is not None:
-        stages.append(_differential(recipe, cells, groups, place))
-    return stages
+        steps.append(_differential(settings, cells, groups, paths))
+    return steps
 
 
 def smallest_group(cells: Cells) -> int:
@@ -47,36 +50,36 @@ def n_bytes_of(n_images: int) -> int:
     return n_images * (2 * N_TOKENS * D_MODEL + PICTURE_BYTES) + SPARE_BYTES
 
 
-def _cells(recipe: Recipe, cells: Cells, place: Place) -> Stage:
-    def make(steps: Steps) -> None:
-        draw(recipe, place.cells, steps("drawing SIMULATED cells"))
+def _cells(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> PipelineStep:
+    def make(progress_of: ProgressOf) -> None:
+        render(settings, paths.cells, progress_of("rendering SIMULATED cells"))
 
-    return Stage("cells", place.drawn / "manifest.json", make, cells.describe)
+    return PipelineStep("cells", paths.rendered / "manifest.json", make, cells.describe)
 
 
-def _tokens(recipe: Recipe, cells: Cells, place: Place) -> Stage:
-    marker = place.tokens / "manifest.json"
+def _tokens(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> PipelineStep:
+    marker = paths.tokens / "manifest.json"
 
-    def make(steps: Steps) -> None:
+    def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_tokens
 
-        make_tokens(recipe, cells, place, steps)
+        make_tokens(settings, cells, paths, progress_of)
 
     def describe() -> str:
         manifest = json.loads(marker.read_text())
         shape = f"{manifest['n_images']:,} x {manifest['n_tokens']} of width {manifest['d_model']}"
-        return f"{shape}, {manifest['backbone']['name']}, block {recipe.block}"
+        return f"{shape}, {manifest['backbone']['name']}, block {settings.block}"
 
-    return Stage("tokens", marker, make, describe, ("cells",))
+    return PipelineStep("tokens", marker, make, describe, ("cells",))
 
 
-def _sae(recipe: Recipe, place: Place) -> Stage:
-    marker = place.sae / "manifest.json"
+def _sae(settings: PipelineSettings, paths: RunPaths) -> PipelineStep:
+    marker = paths.sae / "manifest.json"
 
-    def make(steps: Steps) -> None:
+    def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_sae
 
-        make_sae(recipe, place, steps)
+        make_sae(settings, paths, progress_of)
 
     def describe() -> str:
         manifest = json.loads(marker.read_text())
@@ -86,64 +89,64 @@ def _sae(recipe: Recipe, place: Place) -> Stage:
             f"{found['explained_variance']:.0%} of the variance explained on held-out images"
         )
 
-    return Stage("autoencoder", marker, make, describe, ("tokens",))
+    return PipelineStep("autoencoder", marker, make, describe, ("tokens",))
 
 
-def _atlas(recipe: Recipe, cells: Cells, place: Place) -> Stage:
-    def make(steps: Steps) -> None:
+def _atlas(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> PipelineStep:
+    def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_atlas
 
-        make_atlas(recipe, cells, place, steps)
+        make_atlas(settings, cells, paths, progress_of)
 
     def describe() -> str:
-        atlas = LatentAtlas.open(place.atlas)
+        atlas = LatentAtlas.open(paths.atlas)
         n_high = int((atlas.statistics(cells.dataset)["mean_activation"] > 1e-3).sum())
         n_pictures = sum(info.n_pictures for info in atlas.datasets)
         return f"{n_high:,} latents of interest, {n_pictures:,} pictures"
 
     reads = ("cells", "tokens", "autoencoder")
-    return Stage("atlas", place.atlas / "manifest.json", make, describe, reads, is_wanted=True)
+    return PipelineStep("atlas", paths.atlas / "manifest.json", make, describe, reads, is_wanted=True)
 
 
-def _patients(recipe: Recipe, cells: Cells, n_folds: int, place: Place) -> Stage:
+def _patients(settings: PipelineSettings, cells: Cells, n_folds: int, paths: RunPaths) -> PipelineStep:
     mark = _mark(cells)
 
-    def make(steps: Steps) -> None:
+    def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_patients
 
-        make_patients(recipe, n_folds, place, steps)
+        make_patients(settings, n_folds, paths, progress_of)
 
     def describe() -> str:
-        scores = pd.read_csv(place.patients / f"scores{mark}.csv").set_index("method")["weighted_f1"]
-        chance = pd.read_csv(place.patients / f"permutation{mark}.csv").set_index("method")["p_value"]
+        scores = pd.read_csv(paths.patients / f"scores{mark}.csv").set_index("method")["weighted_f1"]
+        chance = pd.read_csv(paths.patients / f"permutation{mark}.csv").set_index("method")["p_value"]
         return (
             f"weighted F1 {scores[PROBE]:.2f} from barcodes, {scores[MAJORITY]:.2f} from the largest group alone "
             f"(permutation test p = {chance[PROBE]:.3f})"
         )
 
-    marker = place.patients / f"settings{mark}.json"
-    return Stage("patients", marker, make, describe, ("atlas",), is_wanted=True)
+    marker = paths.patients / f"settings{mark}.json"
+    return PipelineStep("patients", marker, make, describe, ("atlas",), is_wanted=True)
 
 
-def _differential(recipe: Recipe, cells: Cells, groups: tuple[str, str], place: Place) -> Stage:
+def _differential(settings: PipelineSettings, cells: Cells, groups: tuple[str, str], paths: RunPaths) -> PipelineStep:
     mark = _mark(cells)
 
-    def make(steps: Steps) -> None:
+    def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_differential
 
-        make_differential(recipe, cells, groups, place, steps)
+        make_differential(settings, cells, groups, paths, progress_of)
 
     def describe() -> str:
-        table = pd.read_csv(place.differential / f"differential{mark}.csv")
+        table = pd.read_csv(paths.differential / f"differential{mark}.csv")
         counts = table["direction"].value_counts()
         found = " and ".join(f"{counts.get(group, 0)} stronger in {group}" for group in groups)
         if "is_planted" in table:
-            found += f"; {table['is_planted'].mean():.0%} stand for cells that were drawn more often there"
+            found += f"; {table['is_planted'].mean():.0%} stand for cells that were rendered more often there"
         return found
 
-    marker = place.differential / f"settings{mark}.json"
-    reads = ("cells", "tokens", "autoencoder", "atlas") if cells.drawn is not None else ("atlas",)
-    return Stage("groups", marker, make, describe, reads, is_wanted=True)
+    marker = paths.differential / f"settings{mark}.json"
+    reads = ("cells", "tokens", "autoencoder", "atlas") if cells.rendered is not None else ("atlas",)
+    return PipelineStep("groups", marker, make, describe, reads, is_wanted=True)
 
 
 def _mark(cells: Cells) -> str:
@@ -151,12 +154,12 @@ def _mark(cells: Cells) -> str:
     return f"_{SIMULATED}" if cells.simulated else ""
 
 
-def place_of_drawn(folder: Path, recipe: Recipe) -> Place:
-    """The place of drawn cells of these settings below `folder`."""
-    return Place(folder / f"SIMULATED-demo-{recipe.digest('drawn')}")
+def paths_of_rendered(folder: Path, settings: PipelineSettings) -> RunPaths:
+    """The paths of rendered cells of these settings below `folder`."""
+    return RunPaths(folder / f"SIMULATED-demo-{settings.digest('drawn')}")
 
 
-def place_of(folder: Path, recipe: Recipe, cells: Cells) -> Place:
-    """The place of a user's cells and these settings below `folder`."""
+def paths_of(folder: Path, settings: PipelineSettings, cells: Cells) -> RunPaths:
+    """The paths of a user's cells and these settings below `folder`."""
     mark = "SIMULATED-" if cells.simulated else ""
-    return Place(folder / f"{mark}{cells.dataset}-{recipe.digest(cells.table.fingerprint)}")
+    return RunPaths(folder / f"{mark}{cells.dataset}-{settings.digest(cells.table.fingerprint)}")

@@ -1,4 +1,4 @@
-"""Which cells the stages start from, and which of them can be asked about what."""
+"""Which cells the steps start from, and which of them can be asked about what."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from cytosae_core.errors import ConfigError, ImageTableError
-from cytosae_core.pipeline.cells import drawn_cells, groups_of, own_cells
-from cytosae_core.pipeline.place import Place
-from cytosae_core.pipeline.plan import place_of, smallest_group, stages_of
-from cytosae_core.pipeline.recipe import Recipe
+from cytosae_core.pipeline.cells import groups_of, own_cells, rendered_cells
+from cytosae_core.pipeline.paths import RunPaths
+from cytosae_core.pipeline.plan import paths_of, smallest_group, steps_of
+from cytosae_core.pipeline.settings import PipelineSettings
 
-FEW = Recipe(min_images=4)
+FEW = PipelineSettings(min_images=4)
 
 
 def write(folder: Path, *names: str) -> Path:
@@ -32,8 +32,8 @@ def patients(folder: Path, *groups: str) -> Path:
     )
 
 
-def names_of(stages):
-    return [stage.name for stage in stages]
+def names_of(steps):
+    return [step.name for step in steps]
 
 
 def test_class_folders_become_one_task_and_no_table_of_patients(tmp_path):
@@ -41,7 +41,7 @@ def test_class_folders_become_one_task_and_no_table_of_patients(tmp_path):
     assert cells.describe() == "4 images of 2 classes"
     assert cells.root == tmp_path
     assert groups_of(cells, None) is None
-    assert names_of(stages_of(FEW, cells, None, Place(tmp_path))) == ["tokens", "autoencoder", "atlas"]
+    assert names_of(steps_of(FEW, cells, None, RunPaths(tmp_path))) == ["tokens", "autoencoder", "atlas"]
 
 
 def test_folders_of_patients_are_recognised_and_two_groups_compared(tmp_path):
@@ -50,15 +50,15 @@ def test_folders_of_patients_are_recognised_and_two_groups_compared(tmp_path):
     groups = groups_of(cells, None)
     assert groups == ("AML", "control")
     assert smallest_group(cells) == 3
-    stages = names_of(stages_of(FEW, cells, groups, Place(tmp_path)))
-    assert stages == ["tokens", "autoencoder", "atlas", "patients", "groups"]
+    steps = names_of(steps_of(FEW, cells, groups, RunPaths(tmp_path)))
+    assert steps == ["tokens", "autoencoder", "atlas", "patients", "groups"]
 
 
 def test_groups_of_two_patients_are_compared_and_not_classified(tmp_path):
     names = [f"{group}/{group}{patient}/1.png" for group in "AB" for patient in "ab"]
     cells = own_cells("images", write(tmp_path, *names), None, FEW)
-    stages = names_of(stages_of(FEW, cells, groups_of(cells, None), Place(tmp_path)))
-    assert stages == ["tokens", "autoencoder", "atlas", "groups"]
+    steps = names_of(steps_of(FEW, cells, groups_of(cells, None), RunPaths(tmp_path)))
+    assert steps == ["tokens", "autoencoder", "atlas", "groups"]
 
 
 def test_of_more_groups_the_papers_are_taken_or_those_that_are_asked_for(tmp_path):
@@ -82,7 +82,7 @@ def test_a_published_layout_is_read_by_its_name(tmp_path):
 def test_a_csv_names_the_images_that_are_taken(tmp_path):
     classes(tmp_path / "cells")
     (tmp_path / "some.csv").write_text("path,label\nmono/1.png,mono\nbaso/2.png,baso\n")
-    cells = own_cells("images", tmp_path / "cells", tmp_path / "some.csv", Recipe(min_images=2))
+    cells = own_cells("images", tmp_path / "cells", tmp_path / "some.csv", PipelineSettings(min_images=2))
     assert cells.table.n_images == 2
 
 
@@ -93,28 +93,28 @@ def test_missing_empty_and_too_small_folders_are_refused_with_a_remedy(tmp_path)
     with pytest.raises(ImageTableError, match=r"no image file .* check the path"):
         own_cells("images", tmp_path / "empty", None, FEW)
     with pytest.raises(ConfigError, match=r"holds 4 images, and at least 200 are needed .*give more images"):
-        own_cells("images", classes(tmp_path / "few"), None, Recipe())
+        own_cells("images", classes(tmp_path / "few"), None, PipelineSettings())
 
 
 def test_other_images_or_settings_have_another_folder_and_the_same_ones_the_same(tmp_path):
     def place(folder, recipe=FEW):
-        return place_of(tmp_path, recipe, own_cells("images", folder, None, recipe)).folder
+        return paths_of(tmp_path, recipe, own_cells("images", folder, None, recipe)).folder
 
     one = classes(tmp_path / "one")
     first = place(one)
     assert place(one) == first
     assert place(classes(tmp_path / "two")) == first, "the same cells in another place"
-    assert place(one, Recipe(min_images=4, seed=1)) != first
+    assert place(one, PipelineSettings(min_images=4, seed=1)) != first
     write(one, "mono/3.png")
     assert place(one) != first
 
 
-def test_drawn_cells_are_known_to_be_simulated_before_they_are_drawn(tmp_path):
-    cells = drawn_cells(tmp_path / "SIMULATED_hehr_cohort")
+def test_rendered_cells_are_known_to_be_simulated_before_they_are_rendered(tmp_path):
+    cells = rendered_cells(tmp_path / "SIMULATED_hehr_cohort")
     assert cells.simulated
     assert 0.05 < cells.um_per_px < 0.2
 
 
 def test_more_images_are_seen_twice_up_to_a_limit():
-    recipe = Recipe(n_trained_images=6000, max_trained_images=24_000)
+    recipe = PipelineSettings(n_trained_images=6000, max_trained_images=24_000)
     assert [recipe.images_to_see(n) for n in (200, 3000, 5000, 100_000)] == [6000, 6000, 10_000, 24_000]

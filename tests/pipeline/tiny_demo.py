@@ -1,4 +1,4 @@
-"""The demo with a handful of cells: every stage as start.sh runs it, once for the whole suite."""
+"""The demo with a handful of cells: every step as start.sh runs it, once for the whole suite."""
 
 import fcntl
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from pathlib import Path
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.judging.database import backup, open_engine
 from cytosae_core.judging.repository import Repository
-from cytosae_core.pipeline.cells import GROUPS, drawn_cells
-from cytosae_core.pipeline.place import Place
-from cytosae_core.pipeline.plan import place_of_drawn, stages_of
-from cytosae_core.pipeline.recipe import Recipe
-from cytosae_core.pipeline.stages import Report, run_stages
+from cytosae_core.pipeline.cells import GROUPS, rendered_cells
+from cytosae_core.pipeline.paths import RunPaths
+from cytosae_core.pipeline.plan import paths_of_rendered, steps_of
+from cytosae_core.pipeline.settings import PipelineSettings
+from cytosae_core.pipeline.steps import Report, run_steps
 from cytosae_core.progress import no_progress
 from cytosae_core.study.builder import StudyConfig, build_study
 from tests.conftest import CHEAP_HASHER
 
-TINY = Recipe(
+TINY = PipelineSettings(
     n_patients=3, cells_per_patient=3, min_images=1, expansion=1, n_trained_images=160, n_seeds=1, n_permutations=3,
     thresholds=(-3.0,), n_differential=3, n_bootstrap=5,
 )  # fmt: skip
@@ -31,7 +31,7 @@ class TinyDemo:
     """What start.sh leaves."""
 
     folder: Path
-    place: Place
+    paths: RunPaths
     study_id: str
 
     def copied(self, folder: Path) -> Path:
@@ -41,25 +41,25 @@ class TinyDemo:
 
 
 def run_tiny(folder: Path) -> list[Report]:
-    """Run all stages in `folder`; what was told of them."""
-    place = place_of_drawn(folder, TINY)
+    """Run all steps in `folder`; what was told of them."""
+    paths = paths_of_rendered(folder, TINY)
     told: list[Report] = []
-    run_stages(stages_of(TINY, drawn_cells(place.drawn), GROUPS, place), lambda _: no_progress, told.append)
+    run_steps(steps_of(TINY, rendered_cells(paths.rendered), GROUPS, paths), lambda _: no_progress, told.append)
     return told
 
 
 def make_once(folder: Path) -> TinyDemo:
     """The tiny demo in `folder`; the first process makes it."""
     folder.mkdir(exist_ok=True)
-    place = place_of_drawn(folder, TINY)
+    paths = paths_of_rendered(folder, TINY)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait here
         if not (folder / "annotations.db").exists():
             run_tiny(folder)
-            study = build_study(LatentAtlas.open(place.atlas), ASKED)
+            study = build_study(LatentAtlas.open(paths.atlas), ASKED)
             repository = Repository(open_engine(folder / ".annotations.db"), hasher=CHEAP_HASHER)
-            repository.register_study(study, str(place.atlas))
+            repository.register_study(study, str(paths.atlas))
             repository.add_rater("R01", study.study_id, access_code=ACCESS_CODE)
             backup(open_engine(folder / ".annotations.db"), folder / "annotations.db")
     (study_found,) = Repository(open_engine(folder / "annotations.db")).studies()
-    return TinyDemo(folder, place, study_found.study_id)
+    return TinyDemo(folder, paths, study_found.study_id)

@@ -24,24 +24,17 @@ from cytosae_core.atlas.build.second_pass import SecondPass, write_arrays
 from cytosae_core.atlas.definitions import of_interest
 from cytosae_core.atlas.manifest import Manifest, check_dataset_names, read_manifest
 from cytosae_core.backbone.team import Team
-from cytosae_core.progress import Progress, no_progress
+from cytosae_core.progress import Progress, ProgressOf, no_progress_of
 from cytosae_core.sae.checkpoint import Checkpoint
 from cytosae_core.tokens.plan import check_plan, write_plan
 
-Steps = Callable[[str], Progress]
-"""A progress for each named step."""
 _ALONE = Team()
 _DEFAULTS = BuildConfig()
 
 
-def no_steps(label: str) -> Progress:
-    """Show nothing."""
-    return no_progress
-
-
 def build_atlas(
     checkpoint: Checkpoint, datasets: Sequence[DatasetInput], out: Path, config: BuildConfig = _DEFAULTS, *,
-    device: str = "cpu", team: Team = _ALONE, steps: Steps = no_steps,
+    device: str = "cpu", team: Team = _ALONE, progress_of: ProgressOf = no_progress_of,
 ) -> Manifest | None:  # fmt: skip
     """Publish the atlas of these data sets at `out`; resumes what an earlier run left.
 
@@ -61,14 +54,14 @@ def build_atlas(
     encoder = SparseEncoder(checkpoint.weights, config.definitions, device)
     patients = [find_patients(one.tokens.images) if name == document["barcodes_of"] else None
                 for name, one in zip(plan.names, datasets, strict=True)]  # fmt: skip
-    _first_look(plan, encoder, patients, team, steps)
+    _first_look(plan, encoder, patients, team, progress_of)
     if not all(_is_done(plan, piece) for piece in plan.pieces()):
         return None
     collected = [_collected(plan, place, patients[place]) for place in range(len(datasets))]
     marked, keep = marked_latents(collected, config), _no_noise(plan, collected)
-    _second_look(plan, encoder, collected, marked, keep, team, steps)
+    _second_look(plan, encoder, collected, marked, keep, team, progress_of)
     if team.is_lead:
-        finish(plan, collected, marked, steps("pictures"))
+        finish(plan, collected, marked, progress_of("pictures"))
         shutil.rmtree(plan.folder)
     team.wait()
     return read_manifest(out)
@@ -119,7 +112,7 @@ def _work(todo: list[Piece], make: Callable[[Piece, Progress], None], progress: 
 
 
 def _first_look(
-    plan: BuildPlan, encoder: SparseEncoder, patients: Sequence[Patients | None], team: Team, steps: Steps
+    plan: BuildPlan, encoder: SparseEncoder, patients: Sequence[Patients | None], team: Team, progress_of: ProgressOf
 ) -> None:
     makers = [
         PartMaker(encoder, one.tokens, of_patients, plan.config.image_barcodes)
@@ -129,13 +122,13 @@ def _first_look(
     def make(piece: Piece, progress: Progress) -> None:
         write_part(plan.folder, piece.name, makers[piece.place].make(piece.rows, progress))
 
-    _work(_todo(plan, plan.pieces(), team), make, steps("all images"))
+    _work(_todo(plan, plan.pieces(), team), make, progress_of("all images"))
     team.wait()
 
 
 def _second_look(
     plan: BuildPlan, encoder: SparseEncoder, collected: Sequence[Collected], marked: npt.NDArray[np.bool_],
-    keep: npt.NDArray[np.bool_], team: Team, steps: Steps,
+    keep: npt.NDArray[np.bool_], team: Team, progress_of: ProgressOf,
 ) -> None:  # fmt: skip
     config = plan.config
     if not config.maps and not config.n_patch_latents:
@@ -150,5 +143,5 @@ def _second_look(
     def make(piece: Piece, progress: Progress) -> None:
         write_arrays(plan.folder, piece.name, passes[piece.place].make(piece.rows, progress))
 
-    _work(_todo(plan, plan.pieces("-second"), team), make, steps("reference images"))
+    _work(_todo(plan, plan.pieces("-second"), team), make, progress_of("reference images"))
     team.wait()

@@ -162,7 +162,7 @@ def test_an_interrupted_build_goes_on_and_computes_no_finished_part_again(tmp_pa
         return progress
 
     with pytest.raises(_KilledError):
-        _build(tmp_path / "other", sources, BuildConfig(part_images=4), steps=steps)
+        _build(tmp_path / "other", sources, BuildConfig(part_images=4), progress_of=steps)
     assert not (tmp_path / "other").exists()
     atlas = _build(tmp_path / "other", sources, BuildConfig(part_images=4))
     assert atlas.atlas_id == whole.atlas_id

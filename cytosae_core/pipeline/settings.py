@@ -1,4 +1,4 @@
-"""Everything that decides what the stages make; free of torch."""
+"""Everything that decides what the steps make; free of torch."""
 
 import hashlib
 import json
@@ -12,15 +12,15 @@ _WEIGHTS = Path(__file__).parents[1] / "backbone" / "weights" / "cytosae-small.s
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The settings of all stages; the defaults are those of the demo, minutes on two cores."""
+class PipelineSettings:
+    """The settings of all steps; the defaults are those of the demo, minutes on two cores."""
 
     seed: int = 0
     """Of the cells, the autoencoder, the folds and the bootstrap."""
     n_patients: int = 8
-    """Drawn patients of each of the five groups."""
+    """Rendered patients of each of the five groups."""
     cells_per_patient: int = 40
-    """Drawn cells of each patient."""
+    """Rendered cells of each patient."""
     min_images: int = 200
     """Images below which no autoencoder is trained: its latents would mean nothing."""
     backbone: str = "cytosae-small"
@@ -73,5 +73,5 @@ class Recipe:
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:12]
 
 
-DEMO = Recipe()
+DEMO = PipelineSettings()
 """What start.sh makes without arguments, and of a user's own cells."""

@@ -1,24 +1,24 @@
-"""Where the stages leave their results: one folder a recipe and list of images."""
+"""Where the steps leave their results: one folder for the settings and the list of images."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Place:
-    """The folder of one run of the stages, and what is in it."""
+class RunPaths:
+    """The folder of one run of the steps, and what is in it."""
 
     folder: Path
-    """Named by the digest of recipe and images, so that what lies in it was made with these settings."""
+    """Named by the digest of settings and images, so that what lies in it was made with these settings."""
 
     @property
     def cells(self) -> Path:
-        """Folder that the cohort is drawn into."""
+        """Folder that the cohort is rendered into."""
         return self.folder / "cells"
 
     @property
-    def drawn(self) -> Path:
-        """The drawn cohort."""
+    def rendered(self) -> Path:
+        """The rendered cohort."""
         return self.cells / "SIMULATED_hehr_cohort"
 
     @property

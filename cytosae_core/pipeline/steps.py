@@ -9,32 +9,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cytosae_core.errors import ArtifactError
-from cytosae_core.progress import Progress
-
-Steps = Callable[[str], Progress]
-"""A progress for each named step."""
+from cytosae_core.progress import ProgressOf
 
 
 @dataclass(frozen=True)
-class Stage:
+class PipelineStep:
     """One result and how it is made."""
 
     name: str
     """One word, for people."""
     marker: Path
-    """File that is there exactly when the result is finished: stages write it last, or publish by rename."""
-    make: Callable[[Steps], object]
+    """File that is there exactly when the result is finished: steps write it last, or publish by rename."""
+    make: Callable[[ProgressOf], object]
     """Make the result, or go on with what an interrupted call left."""
     describe: Callable[[], str]
     """What the result is, in a line; opening it for that also finds out whether it is whole."""
     reads: tuple[str, ...] = ()
     """Stages whose results are read to make this one."""
     is_wanted: bool = False
-    """Whether the result is for people, and not only for other stages."""
+    """Whether the result is for people, and not only for other steps."""
 
 
 class Report(NamedTuple):
-    """What became of a stage."""
+    """What became of a step."""
 
     name: str
     line: str
@@ -43,45 +40,48 @@ class Report(NamedTuple):
     """What making it took; None where it was there."""
 
 
-def run_stages(
-    stages: Sequence[Stage], steps: Steps, tell: Callable[[Report], object], clock: Callable[[], float] = time.monotonic
+def run_steps(
+    steps: Sequence[PipelineStep],
+    progress_of: ProgressOf,
+    notify: Callable[[Report], object],
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Make what is wanted and not there, with what it reads, in the order given, and tell of every stage.
+    """Make what is wanted and not there, with what it reads, in the order given, and notify the caller of every step.
 
-    Raises ArtifactError when the disk is full, and what the stages raise.
+    Raises ArtifactError when the disk is full, and what the steps raise.
     """
-    needed = needed_stages(stages)
-    for stage in stages:
+    needed = needed_steps(steps)
+    for step in steps:
         start = clock()
-        is_there = stage.marker.is_file()
-        if not is_there and stage.name in needed:
-            with_room(stage, steps)
-        if stage.marker.is_file():
-            tell(Report(stage.name, stage.describe(), None if is_there else clock() - start))
+        is_there = step.marker.is_file()
+        if not is_there and step.name in needed:
+            with_room(step, progress_of)
+        if step.marker.is_file():
+            notify(Report(step.name, step.describe(), None if is_there else clock() - start))
         else:
-            tell(Report(stage.name, "not there any more, and not needed", None))
+            notify(Report(step.name, "not there any more, and not needed", None))
 
 
-def needed_stages(stages: Sequence[Stage]) -> set[str]:
-    """Names of the stages that have to be made: wanted, or read by one that has to be made, and not there."""
+def needed_steps(steps: Sequence[PipelineStep]) -> set[str]:
+    """Names of the steps that have to be made: wanted, or read by one that has to be made, and not there."""
     needed: set[str] = set()
     read: set[str] = set()
-    for stage in reversed(stages):
-        if (stage.is_wanted or stage.name in read) and not stage.marker.is_file():
-            needed.add(stage.name)
-            read.update(stage.reads)
+    for step in reversed(steps):
+        if (step.is_wanted or step.name in read) and not step.marker.is_file():
+            needed.add(step.name)
+            read.update(step.reads)
     return needed
 
 
-def with_room(stage: Stage, steps: Steps) -> None:
-    """Make the stage; a full disk becomes ArtifactError with the remedy."""
+def with_room(step: PipelineStep, progress_of: ProgressOf) -> None:
+    """Make the step; a full disk becomes ArtifactError with the remedy."""
     try:
-        stage.make(steps)
+        step.make(progress_of)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise ArtifactError(
-            f"the disk is full ({stage.name}: {error}); free some space on {stage.marker.parents[1]} and run the same "
+            f"the disk is full ({step.name}: {error}); free some space on {step.marker.parents[1]} and run the same "
             "command again: it goes on where it stopped"
         ) from error
 

@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from cytosae_core.errors import ArtifactError
-from cytosae_core.pipeline.stages import Stage, needed_stages, refuse_small_disk, run_stages
+from cytosae_core.pipeline.steps import PipelineStep, needed_steps, refuse_small_disk, run_steps
 from cytosae_core.progress import no_progress
 
 READS = {
@@ -19,15 +19,15 @@ WANTED = {"atlas", "table"}
 
 
 class Work:
-    """A chain of stages in a folder, and what was made of it."""
+    """A chain of steps in a folder, and what was made of it."""
 
     def __init__(self, folder, *, stops_at=None, error=KeyboardInterrupt):
         self.made = []
         self.told = []
         self.stops_at, self.error = stops_at, error
-        self.stages = [
-            Stage(name, folder / name, lambda _, name=name: self.make(folder / name), lambda name=name: f"the {name}",
-                  reads, is_wanted=name in WANTED)
+        self.steps = [
+            PipelineStep(name, folder / name, lambda _, name=name: self.make(folder / name),
+                         lambda name=name: f"the {name}", reads, is_wanted=name in WANTED)
             for name, reads in READS.items()
         ]  # fmt: skip
 
@@ -39,11 +39,11 @@ class Work:
 
     def run(self):
         times = iter(range(100))
-        run_stages(self.stages, lambda _: no_progress, self.told.append, clock=lambda: next(times))
+        run_steps(self.steps, lambda _: no_progress, self.told.append, clock=lambda: next(times))
         return self
 
 
-def test_all_stages_are_made_once_in_their_order(tmp_path):
+def test_all_steps_are_made_once_in_their_order(tmp_path):
     first = Work(tmp_path).run()
     assert first.made == list(READS)
     assert [(report.name, report.line, report.seconds) for report in first.told][:2] == [
@@ -55,14 +55,14 @@ def test_all_stages_are_made_once_in_their_order(tmp_path):
 
 
 @pytest.mark.parametrize("stopped", READS)
-def test_a_run_that_was_stopped_in_any_stage_goes_on_there(tmp_path, stopped):
+def test_a_run_that_was_stopped_in_any_step_goes_on_there(tmp_path, stopped):
     with pytest.raises(KeyboardInterrupt):
         Work(tmp_path, stops_at=stopped).run()
     place = list(READS).index(stopped)
     assert Work(tmp_path).run().made == list(READS)[place:]
 
 
-def test_what_only_served_other_stages_may_be_deleted_when_they_are_made(tmp_path):
+def test_what_only_served_other_steps_may_be_deleted_when_they_are_made(tmp_path):
     Work(tmp_path).run()
     for name in ("cells", "tokens"):
         (tmp_path / name).unlink()
@@ -75,11 +75,11 @@ def test_a_result_that_is_gone_is_made_again_with_what_it_reads(tmp_path):
     Work(tmp_path).run()
     for name in ("cells", "tokens", "atlas"):
         (tmp_path / name).unlink()
-    assert needed_stages(Work(tmp_path).stages) == {"cells", "tokens", "atlas"}
+    assert needed_steps(Work(tmp_path).steps) == {"cells", "tokens", "atlas"}
     (tmp_path / "sae").unlink()
     (tmp_path / "atlas").touch()
     (tmp_path / "table").unlink()
-    assert needed_stages(Work(tmp_path).stages) == {"table"}
+    assert needed_steps(Work(tmp_path).steps) == {"table"}
 
 
 def test_a_full_disk_is_one_sentence_with_the_remedy(tmp_path):
