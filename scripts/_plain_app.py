@@ -1,10 +1,6 @@
 """What bench_app.py compares with: the plain way to write a labelling screen, one script rerun at each save."""
 
 import os
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import streamlit as st
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import _root  # noqa: F401
 from _cli import run
 from _database import open_database
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import _root  # noqa: F401
 import numpy as np
 import torch
 from _cli import bar, run

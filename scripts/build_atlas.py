@@ -6,7 +6,6 @@ python scripts/build_atlas.py --sae artifacts/sae --tokens artifacts/tokens --im
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core.atlas.build.build import build_atlas

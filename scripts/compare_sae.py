@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core import markdown

@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root  # noqa: F401
 from _cli import run
 
 

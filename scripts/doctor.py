@@ -6,8 +6,13 @@ Reads its arguments without a package, since packages may be what is missing.
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 
 import _root
+
+if find_spec("cytosae_core") is None:  # outside of the environment, where a doctor is needed most
+    words = [sys.executable, __file__, *sys.argv[1:]]
+    os.execve(sys.executable, words, {**os.environ, "PYTHONPATH": str(_root.ROOT)})  # noqa: S606 - no shell is wanted
 
 from cytosae_core.doctor.examine import examine_all
 from cytosae_core.doctor.finding import is_well, lines_of

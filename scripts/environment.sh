@@ -1,5 +1,5 @@
-# Sourced by start.sh and test.sh: `prepare_environment FILE...` makes .venv hold those requirement files.
-# A second call with the same files takes no time; an interrupted one is simply run again.
+# Sourced by start.sh and test.sh: `prepare_environment FILE...` makes .venv hold those requirement files, and import
+# the packages of this checkout. A second call with the same files takes no time; an interrupted one is simply run again.
 
 find_python() {
   local name
@@ -42,6 +42,19 @@ begin_installation() {
 }
 
 prepare_environment() {
+  install_requirements "$@" && let_it_import_this_checkout
+}
+
+# What `pip install --editable .` would do, without a build and its packages. The path is relative to where .venv is
+# looked at from, so a checkout can be moved, and several can link to one .venv.
+let_it_import_this_checkout() {
+  local folder
+  for folder in .venv/lib/python3*/site-packages; do
+    [ -f "$folder/cytosae_checkout.pth" ] || echo ../../../.. >"$folder/cytosae_checkout.pth" || return
+  done
+}
+
+install_requirements() {
   local python stamp
   stamp=$(cat "$@" requirements-app.txt | cksum | cut -d' ' -f1)
   [ -f ".venv/.ready-$stamp" ] && [ ! -f .venv/.installing ] && return

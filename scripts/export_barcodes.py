@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core.atlas.atlas import LatentAtlas

@@ -6,7 +6,6 @@ python scripts/import_release.py --tables DIR --out artifacts/atlas --images ace
 import sys
 from typing import TYPE_CHECKING
 
-import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core.atlas.release.options import ReleaseImport

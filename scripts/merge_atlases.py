@@ -6,7 +6,6 @@ It is the atlas of the whole; what of the optional files cannot be that is left 
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root  # noqa: F401
 from _cli import run
 
 from cytosae_core.atlas.merge.merge import merge_atlases

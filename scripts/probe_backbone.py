@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root  # noqa: F401
 import numpy as np
 from _cli import bar, run
 from train_backbone import Config as Training

@@ -4,7 +4,6 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core.sae.config import SaeConfig, paper

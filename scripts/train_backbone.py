@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import _root  # noqa: F401
 from _cli import bar, run
 
 from cytosae_core.progress import Progress, no_progress

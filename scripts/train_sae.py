@@ -4,7 +4,6 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import _root  # noqa: F401
 from _cli import run
 from _watch import WatchConfig, watchers
 

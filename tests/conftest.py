@@ -10,6 +10,9 @@ from hypothesis import settings
 
 from tests.forks import REPOSITORY, Forks
 
+# Programs that tests start import this checkout, in whatever environment they run.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
+
 # How long one example takes says nothing about a property on a busy machine.
 settings.register_profile("suite", deadline=None, print_blob=True)
 settings.load_profile("suite")

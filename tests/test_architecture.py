@@ -189,6 +189,13 @@ def test_no_file_is_longer_than_a_reader_can_hold():
     assert {name: size for name, size in sizes.items() if size > LONGEST_FILE} == {}
 
 
+def test_nothing_but_the_environment_decides_what_can_be_imported():
+    own = [name for name in tracked_files() if name.startswith(("app/", "cytosae_core/", "scripts/"))]
+    texts = {name: (ROOT / name).read_text() for name in own if name.endswith(".py")}
+    assert "app/server.py" in texts
+    assert [name for name, text in texts.items() if "sys.path" in text] == []
+
+
 def scripts() -> list[str]:
     return sorted(path.name for path in (ROOT / "scripts").glob("[!_]*.py"))
 

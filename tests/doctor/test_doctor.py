@@ -1,6 +1,8 @@
 """The doctor finds what is missing or broken, says how to mend it, and touches nothing."""
 
 import hashlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -129,6 +131,16 @@ def test_an_empty_database_is_noted_and_not_migrated(tmp_path):
     (found,) = check_studies(ROOT, str(path))
     assert found.state is State.NOTE
     assert path.stat().st_size == 0
+
+
+def test_the_doctor_starts_under_a_python_that_has_nothing_and_says_what_is_missing(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [tmp_path / "bare" / "bin" / "python", ROOT / "scripts" / "doctor.py", "--database", tmp_path / "none.db"]
+    done = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "missing: streamlit, sqlalchemy" in done.stdout
+    assert "-> bash scripts/start.sh" in done.stdout
 
 
 def test_without_the_app_packages_everything_else_is_still_looked_at(tmp_path, monkeypatch):

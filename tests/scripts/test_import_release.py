@@ -18,6 +18,11 @@ def _command(script, *arguments):
     return [sys.executable, str(REPOSITORY / "scripts" / script), *map(str, arguments)]
 
 
+def _finding_first(folder):
+    """An environment in which modules of this folder come before all others."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])}
+
+
 def test_an_import_says_what_it_found_and_what_is_missing(forks, tmp_path):
     release = make_release(tmp_path / "release")
     (release.images / release.names[0]).write_bytes(b"broken")
@@ -70,7 +75,7 @@ def test_an_import_stopped_by_ctrl_c_leaves_nothing_and_continues(forks, tmp_pat
     hold.touch()
     (tmp_path / "sitecustomize.py").write_text(STANDS_STILL.format(hold=str(hold), journal=str(journal)))
     with subprocess.Popen(
-        _command(*command), cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        _command(*command), cwd=tmp_path, env=_finding_first(tmp_path),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
         while process.poll() is None and not (journal.exists() and journal.stat().st_size):
@@ -106,9 +111,8 @@ CONVERSION = ("convert_checkpoint.py", "--checkpoint", "y", "--out", "x")
 @pytest.mark.parametrize("command", [IMPORT, CONVERSION])
 def test_without_torch_a_script_says_what_to_install(tmp_path, command):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        _command(*command), capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+        _command(*command), capture_output=True, text=True, check=False, cwd=tmp_path, env=_finding_first(tmp_path)
     )
     assert done.returncode == 1
     assert done.stderr.strip() == "error: torch is not installed; run: pip install -r requirements.txt"
