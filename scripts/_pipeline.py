@@ -10,7 +10,8 @@ from _root import ROOT
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import ConfigError
-from cytosae_core.pipeline.cells import GROUPS, groups_of, own_cells, rendered_cells
+from cytosae_core.method import GROUPS
+from cytosae_core.pipeline.cells import groups_of, own_cells, rendered_cells
 from cytosae_core.pipeline.paths import RunPaths
 from cytosae_core.pipeline.plan import n_bytes_of, paths_of, paths_of_rendered, steps_of
 from cytosae_core.pipeline.settings import DEMO, PipelineSettings

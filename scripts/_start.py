@@ -15,7 +15,7 @@ from cytosae_core.atlas.release.options import ReleaseImport
 from cytosae_core.errors import ConfigError
 from cytosae_core.judging.raters import new_access_code
 from cytosae_core.judging.repository import Repository
-from cytosae_core.pipeline.cells import GROUPS
+from cytosae_core.method import GROUPS
 from cytosae_core.study.config import StudyConfig
 from cytosae_core.study.protocol import Study, digest_of
 

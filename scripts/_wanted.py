@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cytosae_core.errors import ConfigError
+from cytosae_core.method import TRAINING_DATASET
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Wanted:
     """Folder of the published latent tables: one folder a data set."""
     file_lists: Mapping[str, Path] = field(default_factory=dict)
     """Beside --tables: file list of each data set whose images are not all on disk: acevedo FILE."""
-    dataset: str = "mll23"
+    dataset: str = TRAINING_DATASET
     """Beside --tables and --atlas: data set whose statistics choose the 50 latents."""
     atlas: Path | None = None
     """A finished atlas, to make a study of."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from _cli import bar, run
 
 from cytosae_core.artifacts.results import write_results
+from cytosae_core.method import TRAINING_DATASET
 from cytosae_core.patients.bags import patient_bags, pool_tokens
 from cytosae_core.patients.classification import ClassificationConfig, classify_patients, used_patients
 from cytosae_core.patients.inputs import open_barcodes
@@ -19,7 +20,7 @@ class Config(ClassificationConfig):
 
     atlas: Path
     """Atlas with barcodes of patients."""
-    training_dataset: str = "mll23"
+    training_dataset: str = TRAINING_DATASET
     """Data set of the atlas that the SAE was trained on: its mean activations decide which latents a threshold uses."""
     tokens: Path | None = None
     """Token store of the patients' images; without it, there are no baselines on tokens."""

@@ -8,6 +8,7 @@ from _cli import bar, run
 from cytosae_core.artifacts.results import write_results
 from cytosae_core.concepts.inputs import open_latents
 from cytosae_core.concepts.planted import explain_by_cells
+from cytosae_core.method import N_DIFFERENTIAL
 from cytosae_core.patients.comparison import compare_groups
 from cytosae_core.patients.differential import Ranking
 from cytosae_core.patients.inputs import open_barcodes
@@ -24,7 +25,7 @@ class Config:
     """The two groups, such as CBFB::MYH11 PML::RARA."""
     out: Path
     """New folder for the table."""
-    n: int = 50
+    n: int = N_DIFFERENTIAL
     """Latents in each direction."""
     ranking: Ranking = "corrected"
     """released: as in the authors' code, which divides by the width of the SAE instead of the number of images."""
@@ -50,9 +51,8 @@ def main(config: Config) -> None:
     if config.drawn is not None and config.tokens is not None and config.sae is not None:
         latents, _ = open_latents(config.sae, atlas.sae_id)
         table = explain_by_cells(table, latents, TokenStore.open(config.tokens), config.drawn, config.groups)
-    write_results(
-        config.out, {"differential": table}, asdict(config) | {"atlas_id": atlas.atlas_id}, simulated=atlas.simulated
-    )
+    settings = asdict(config) | {"atlas_id": atlas.atlas_id}
+    write_results(config.out, {"differential": table}, settings, simulated=atlas.simulated)
     print(f"{config.out}{' (SIMULATED)' if atlas.simulated else ''}\n{table.head(10).round(3).to_string(index=False)}")
 
 

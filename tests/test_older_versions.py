@@ -29,10 +29,11 @@ from cytosae_core.figures.reading import read_result
 from cytosae_core.images.select import list_images
 from cytosae_core.judging.database import examine, open_engine, writing
 from cytosae_core.judging.repository import Repository
+from cytosae_core.method import GROUPS
 from cytosae_core.patients.classification import ClassificationConfig, classify_patients
 from cytosae_core.patients.comparison import compare_groups
 from cytosae_core.patients.inputs import open_barcodes
-from cytosae_core.pipeline.cells import GROUPS, rendered_cells
+from cytosae_core.pipeline.cells import rendered_cells
 from cytosae_core.pipeline.paths import RunPaths
 from cytosae_core.pipeline.plan import steps_of
 from cytosae_core.pipeline.settings import DEMO

@@ -1,28 +1,19 @@
 """What the numbers of an atlas mean: every choice that the method leaves open, once, and in words for the manifest.
 
-With `h_ij[s]` the activation of latent s at token j of image i, over the tokens that were chosen:
-
-    activation of an image   A_i[s] = mean_j h_ij[s],  or the count a_i[s]
-    count of an image        a_i[s] = number of tokens with h_ij[s] > tau
-    activated frequency      f[s] = share of images with A_i[s] > 0
-    mean activation          m[s] = mean of A_i[s] over those images
-    label entropy            H[s] = -sum p ln p, p the share of the reference images' summed A_i[s] by label
-
-(CytoSAE, MICCAI 2025; the released code takes the mean over all tokens for A, and all tokens for a.)
+The formulas are those of `method.py`, over the tokens that are chosen here: `method.image_activation` or
+`method.image_barcode` for the one number A_i[s] of an image, then `method.activated_frequency`,
+`method.mean_activation` and `method.label_entropy`. (The released code takes the mean over all tokens for A, and counts
+all tokens.)
 """
 
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from cytosae_core.atlas.barcodes import TOKENS
 from cytosae_core.errors import ConfigError
+from cytosae_core.method import LOG10_THRESHOLD, N_REFERENCES, TAU
 
 Activation = Literal["mean", "count"]
-LOG10_THRESHOLD = -3.0
-"""Latents above this log10 mean activation are the "high-activation" ones that the paper looks at."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +26,9 @@ class Definitions:
     """Whether CLS is part of the mean, as in the released tables."""
     cls_in_counts: bool = False
     """Whether CLS is counted, as in the released patient counts; the paper counts patches."""
-    tau: float = 0.2
+    tau: float = TAU
     """A token counts when its activation is above this."""
-    n_references: int = 10
+    n_references: int = N_REFERENCES
     """Reference images of a latent in a data set, at most."""
     n_patient_references: int = 3
     """Images kept of each patient for each latent, at most; 0: none."""
@@ -68,8 +59,6 @@ class Definitions:
         return asdict(self)
 
 
-def of_interest(means: npt.NDArray[np.float64], *, all_latents: bool) -> npt.NDArray[np.bool_]:
-    """(n_latents,) latents above the threshold on any data set, or all; means (n_datasets, n_latents), NaN: never."""
-    if all_latents:
-        return np.ones(means.shape[1], dtype=bool)
-    return np.asarray((np.nan_to_num(means) > 10**LOG10_THRESHOLD).any(axis=0))
+def pictures_of(*, all_latents: bool) -> str:
+    """What the manifest says in `config.pictures_of`."""
+    return "all latents" if all_latents else f"latents above 10^{LOG10_THRESHOLD:g} on any data set"

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytosae_core.errors import ConfigError
-
-PUBLISHED_DATASET = "mll23"
+from cytosae_core.method import NOISE_LIMIT, TRAINING_DATASET
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class NoiseFilter:
 
     dataset: str | None = None
     """Data set whose mean activations decide; mll23 where the atlas has it, else its first one."""
-    max_mean_activation: float = 0.1
+    max_mean_activation: float = NOISE_LIMIT
     """A latent with a larger mean activation there is noise."""
 
     def __post_init__(self) -> None:
@@ -32,7 +31,7 @@ class NoiseFilter:
 
     def dataset_among(self, names: Sequence[str]) -> str:
         """The data set that decides, among those of an atlas; ConfigError when the atlas has it not."""
-        chosen = self.dataset or (PUBLISHED_DATASET if PUBLISHED_DATASET in names else names[0])
+        chosen = self.dataset or (TRAINING_DATASET if TRAINING_DATASET in names else names[0])
         if chosen not in names:
             raise ConfigError(f"noise is to be judged on {chosen!r}, which is not among {list(names)}; name another")
         return chosen

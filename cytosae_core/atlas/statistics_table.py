@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from cytosae_core import method
 from cytosae_core.atlas import tables
 from cytosae_core.errors import ArtifactError
 
@@ -30,8 +31,8 @@ class StatisticsTable:
         self._values: dict[str, npt.NDArray[np.generic]] = {
             "n_images": n_images,
             "n_active": n_active,
-            "frequency": n_active / np.maximum(n_images, 1),
-            "mean_activation": np.where(n_active > 0, total / np.maximum(n_active, 1), np.nan),
+            "frequency": method.activated_frequency(n_active, n_images),
+            "mean_activation": method.mean_activation(total, n_active),
             "label_entropy": table["label_entropy"].to_numpy().reshape(shape),
         }
 

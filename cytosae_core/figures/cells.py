@@ -12,7 +12,7 @@ from PIL import Image
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.manifest import DatasetInfo
-from cytosae_core.figures.plane import HIGH_ACTIVATION
+from cytosae_core.method import LOG10_THRESHOLD, high_activation
 
 BAR_UM = 10.0
 """Length of a scale bar in micrometres: a little more than a red cell."""
@@ -114,9 +114,9 @@ def latent_note(atlas: LatentAtlas, latent: int) -> str:
     means = atlas.latent(latent)["mean_activation"].dropna()
     if means.empty:
         return "never active"
-    high = (np.log10(means.to_numpy(float)) > HIGH_ACTIVATION).sum()
+    high = high_activation(means.to_numpy(float)).sum()
     largest = f"largest mean activation {means.max():.3g} ({means.idxmax()})"
-    return f"{largest} · above {10**HIGH_ACTIVATION:g} on {high} of {len(atlas.datasets)} data sets"
+    return f"{largest} · above {10**LOG10_THRESHOLD:g} on {high} of {len(atlas.datasets)} data sets"
 
 
 def picture_width(cell: Cell) -> int:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import ConfigError
-from cytosae_core.figures.plane import HIGH_ACTIVATION
 from cytosae_core.figures.reading import noise_filter
+from cytosae_core.method import high_activation
 
 Order = Literal["varied", "purest", "mean_activation", "frequency", "score"]
 
@@ -53,10 +53,8 @@ def _fitting(atlas: LatentAtlas, mean: npt.NDArray[np.float64]) -> npt.NDArray[n
     pictures = np.max([atlas.n_pictures(info.name).to_numpy() for info in atlas.datasets], axis=0)
     if not pictures.any():
         raise ConfigError("no latent has pictures in this atlas; build it with --images")
-    # NaN, where a latent never fires, is not above anything.
-    fitting = (
-        noise_filter(atlas).keep(mean) & (mean > 10**HIGH_ACTIVATION) & (pictures >= min(MIN_PICTURES, pictures.max()))
-    )
+    has_pictures = pictures >= min(MIN_PICTURES, pictures.max())
+    fitting = noise_filter(atlas).keep(mean) & high_activation(mean) & has_pictures
     if not fitting.any():
         raise ConfigError("no latent of interest has pictures in this atlas; name some with --latents")
     return np.flatnonzero(fitting)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.figures.choose import Order
+from cytosae_core.method import N_DIFFERENTIAL
 from cytosae_core.patients.differential import Ranking
 
 
@@ -45,7 +46,7 @@ class FigureConfig:
     """Its checkpoint on this machine, for --own-image; fetched by name without it."""
     block: int = 11
     """The block that the SAE was trained on, counted from 1, for --own-image."""
-    n_marked: int = 50
+    n_marked: int = N_DIFFERENTIAL
     """Latents marked in each direction between the two groups."""
     n_sheets: int = 10
     """Of these, latents in each direction whose cells are shown."""

@@ -18,12 +18,10 @@ from cytosae_core.figures.disease_cells import disease_sheets
 from cytosae_core.figures.folder import FigureFolder, LeftOut, Made
 from cytosae_core.figures.similarity import similarity_figure
 from cytosae_core.figures.static import StaticPictures
+from cytosae_core.method import GROUPS
 from cytosae_core.patients.differential import differential_latents
 from cytosae_core.patients.similarity import patient_similarity
 from cytosae_core.progress import Progress, no_progress
-
-PAPER_GROUPS = ("CBFB::MYH11", "PML::RARA")
-"""The pair of diseases that the paper compares."""
 
 Step = tuple[str, Callable[[], None]]
 
@@ -196,8 +194,8 @@ class _Maker:
         known = sorted(self._barcodes.groups["diagnosis"].dropna().unique())
         if self.config.groups is not None:
             return self.config.groups
-        if set(PAPER_GROUPS) <= set(known):
-            return PAPER_GROUPS
+        if set(GROUPS) <= set(known):
+            return GROUPS
         raise ConfigError(f"name two groups with --groups; there are {known}")
 
     @cached_property

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from cytosae_core.errors import AnalysisError
 from cytosae_core.figures.style import BLUE, DASHES, GREEN, ORANGE, PURPLE, QUIET, escape, styled
-from cytosae_core.patients.sweep import PAPER_THRESHOLD
+from cytosae_core.method import LOG10_THRESHOLD
 
 _SCORE, _SPREAD = "weighted_f1", "weighted_f1_sd_folds"
 
@@ -31,7 +31,7 @@ def f1_curve(scores: pd.DataFrame, *, simulated: bool) -> go.Figure:
     chosen = scores[scores["threshold"].isna() & scores["method"].str.contains("t chosen", regex=False)]
     for place, row in enumerate(pd.concat([chosen, baselines]).to_dict("records")):
         _add_level(figure, str(row["method"]), row[_SCORE], span, colours.get(row["reading"], PURPLE), place)
-    figure.add_vline(x=PAPER_THRESHOLD, line={"color": QUIET, "width": 1, "dash": "dot"})
+    figure.add_vline(x=LOG10_THRESHOLD, line={"color": QUIET, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="threshold: log<sub>10</sub> mean activation on the training images")
     figure.update_yaxes(title_text="weighted F1 (mean ± standard deviation over folds)", range=[0, 1.02])
     styled(figure, "Patients told apart by barcodes", simulated=simulated, height=700)

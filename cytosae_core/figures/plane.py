@@ -8,11 +8,10 @@ from plotly.subplots import make_subplots
 
 from cytosae_core.errors import AnalysisError
 from cytosae_core.figures.style import BLUE, PALE, QUIET, SEQUENTIAL, escape, styled
+from cytosae_core.method import LOG10_THRESHOLD, high_activation
 
-HIGH_ACTIVATION = -3.0
-"""log10 of the mean activation above which a latent is of interest."""
-HIGH_TEXT = "10⁻³"
-"""The same, for people."""
+HIGH_TEXT = "10" + f"{LOG10_THRESHOLD:g}".translate(str.maketrans("-.0123456789", "⁻·⁰¹²³⁴⁵⁶⁷⁸⁹"))
+"""The mean activation above which a latent is of interest, for people: 10⁻³."""
 N_BINS = 60
 """Bars of a marginal histogram."""
 
@@ -43,8 +42,8 @@ def latent_plane(
         if known.any():
             figure.add_trace(_points(active[known], x[known], y[known], text[known], colour, label_kind), 2, 1)
     _add_histograms(figure, x, y)
-    figure.add_hline(y=HIGH_ACTIVATION, line={"color": QUIET, "width": 1, "dash": "dot"}, row=2, col=1)
-    n_high = int((y > HIGH_ACTIVATION).sum())
+    figure.add_hline(y=LOG10_THRESHOLD, line={"color": QUIET, "width": 1, "dash": "dot"}, row=2, col=1)
+    n_high = int(high_activation(active["mean_activation"].to_numpy(float)).sum())
     figure.update_xaxes(title_text="log<sub>10</sub> activated frequency (share of images)", row=2, col=1)
     figure.update_yaxes(title_text=f"log<sub>10</sub> mean activation ({escape(activation)})", row=2, col=1)
     counted = f"{len(active):,} of {len(statistics):,} latents active, {n_high:,} above {HIGH_TEXT}"

@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from cytosae_core.errors import AnalysisError
-from cytosae_core.figures.plane import HIGH_ACTIVATION, HIGH_TEXT
+from cytosae_core.figures.plane import HIGH_TEXT
 from cytosae_core.figures.style import DASHES, PALETTE, QUIET, escape, styled
+from cytosae_core.method import LOG10_THRESHOLD, high_activation
 
 THRESHOLDS = tuple(np.round(np.arange(-60, 11) / 10, 1).tolist())
 """log10 of the mean activation: -6.0, -5.9, ..., 1.0."""
@@ -22,13 +23,10 @@ def threshold_counts(
 
     `means` name -> mean activation (n_latents,); NaN for a latent that never fires, which is never above.
     """
-    steps = np.asarray(thresholds, dtype=np.float64)
     parts = []
     for name, mean in means.items():
-        found = np.asarray(mean, dtype=np.float64)
-        ordered = np.sort(np.log10(found[found > 0]))
-        n_latents = len(ordered) - np.searchsorted(ordered, steps, side="right")
-        parts.append(pd.DataFrame({"name": name, "threshold": steps, "n_latents": n_latents}))
+        n_latents = [int(high_activation(mean, threshold).sum()) for threshold in thresholds]
+        parts.append(pd.DataFrame({"name": name, "threshold": thresholds, "n_latents": n_latents}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["name", "threshold", "n_latents"])
 
 
@@ -49,7 +47,7 @@ def threshold_figure(
         raise AnalysisError(f"{title}: no latent is above any threshold, so there is nothing to count")
     figure = go.Figure()
     for place, (name, rows) in enumerate(counts.groupby("name", sort=False)):
-        n_high = _count_at(rows, HIGH_ACTIVATION)
+        n_high = _count_at(rows, LOG10_THRESHOLD)
         of_colour, of_dash = (looks or {}).get(str(name), (place, place // len(PALETTE)))
         colour, dash = PALETTE[of_colour % len(PALETTE)], DASHES[of_dash % len(DASHES)]
         figure.add_trace(
@@ -59,7 +57,7 @@ def threshold_figure(
                 hovertemplate="log<sub>10</sub> mean activation above %{x:.1f}: %{y:,} latents",
             )
         )  # fmt: skip
-    figure.add_vline(x=HIGH_ACTIVATION, line={"color": QUIET, "width": 1, "dash": "dot"})
+    figure.add_vline(x=LOG10_THRESHOLD, line={"color": QUIET, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="threshold: log<sub>10</sub> mean activation")
     figure.update_yaxes(title_text="latents above the threshold", rangemode="tozero")
     styled(figure, title, simulated=simulated)

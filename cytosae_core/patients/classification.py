@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cytosae_core.errors import ConfigError
+from cytosae_core.method import LOG10_THRESHOLD
 from cytosae_core.patients.bags import mean_patch
 from cytosae_core.patients.differential import PatientCounts, patient_barcodes, usable_patients
 from cytosae_core.patients.folds import patient_folds
@@ -15,7 +16,7 @@ from cytosae_core.patients.mil import MilConfig, attention_mil
 from cytosae_core.patients.prediction import group_codes, permutation_test, predict_patients
 from cytosae_core.patients.probing import READINGS, Method, Reading, majority, probe
 from cytosae_core.patients.scores import confusion, fold_scores, group_scores, spread
-from cytosae_core.patients.sweep import PAPER_THRESHOLD, THRESHOLDS, Sweep, kept_latents
+from cytosae_core.patients.sweep import THRESHOLDS, Sweep, kept_latents
 from cytosae_core.progress import Progress, no_progress
 
 Bags = Sequence[NDArray[np.float32]]
@@ -151,7 +152,7 @@ def _of_reading(features: NDArray[np.float64], sweep: Sweep, bags: Bags | None, 
         _Entry(f"barcode probe, t chosen, {suffix}", "probe", sweep.nested(reading), reading),
     ]
     for t in sweep.products:
-        family = "probe at the paper's t" if t == PAPER_THRESHOLD else "sweep"
+        family = "probe at the paper's t" if t == LOG10_THRESHOLD else "sweep"
         entries.append(_Entry(f"barcode probe, t = {t:g}, {suffix}", family, sweep.at(t, reading), reading, t))
     if bags is not None:
         entries.append(_Entry(f"mean-pooled tokens, {suffix}", "baseline", probe(mean_patch(bags), reading), reading))

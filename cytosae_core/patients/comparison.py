@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cytosae_core.method import N_DIFFERENTIAL
 from cytosae_core.patients.differential import PatientCounts, Ranking, differential_latents
 from cytosae_core.patients.effect import latent_effects
 from cytosae_core.patients.stability import top_stability
@@ -14,7 +15,7 @@ def compare_groups(
     group_b: str,
     *,
     seed: int,
-    n: int = 50,
+    n: int = N_DIFFERENTIAL,
     ranking: Ranking = "corrected",
     min_images: int = 0,
     n_bootstrap: int = 1000,

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cytosae_core.errors import AnalysisError
+from cytosae_core.method import N_DIFFERENTIAL
 
 Ranking = Literal["corrected", "released"]
 
@@ -41,7 +42,7 @@ def differential_latents(
     group_a: str,
     group_b: str,
     *,
-    n: int = 50,
+    n: int = N_DIFFERENTIAL,
     ranking: Ranking = "corrected",
     min_images: int = 0,
 ) -> pd.DataFrame:

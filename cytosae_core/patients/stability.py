@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cytosae_core.errors import AnalysisError
+from cytosae_core.method import N_DIFFERENTIAL
 from cytosae_core.patients.differential import (
     PatientCounts,
     Ranking,
@@ -31,7 +32,7 @@ def top_stability(
     group_b: str,
     *,
     seed: int,
-    n: int = 50,
+    n: int = N_DIFFERENTIAL,
     n_bootstrap: int = 1000,
     ranking: Ranking = "corrected",
     min_images: int = 0,

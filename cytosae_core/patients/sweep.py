@@ -1,4 +1,4 @@
-"""The threshold sweep: the probe on the latents with `log10 m > t`, the others set to zero.
+"""The threshold sweep: the probe on the latents above t (`method.high_activation`), the others set to zero.
 
 `m` is the latents' mean activation on the images that the SAE was trained on, so that nothing about the patients
 decides which latents are used. The curve over t is for looking at; a score that may be quoted as a result chooses t
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from cytosae_core.errors import AnalysisError
+from cytosae_core.method import high_activation
 from cytosae_core.patients.folds import patient_folds
 from cytosae_core.patients.probing import (
     FloatArray,
@@ -27,7 +28,6 @@ from cytosae_core.patients.probing import (
 
 THRESHOLDS = tuple(np.linspace(-6, 0, 13).tolist())
 """log10 of the mean activation above which a latent is used."""
-PAPER_THRESHOLD = -3.0
 N_INNER = 4
 """Folds among the training patients; fewer where a group is smaller."""
 
@@ -38,8 +38,7 @@ def kept_latents(
     mean_activation: FloatArray, thresholds: Sequence[float] = THRESHOLDS
 ) -> dict[float, NDArray[np.bool_]]:
     """Threshold -> which latents (n_latents,) are used; a latent that never fires has no mean and never is."""
-    mean = np.nan_to_num(np.asarray(mean_activation, dtype=np.float64), nan=0.0)
-    return {t: mean > 10.0**t for t in thresholds}
+    return {t: high_activation(mean_activation, t) for t in thresholds}
 
 
 class Sweep:

@@ -10,14 +10,12 @@ from cytosae_core.images.select import list_images
 from cytosae_core.images.simulated import holds_simulated
 from cytosae_core.images.sources import SOURCES
 from cytosae_core.images.table import ImageTable
+from cytosae_core.method import GROUPS
 from cytosae_core.pipeline.settings import PipelineSettings
 from cytosae_core.processes import n_cores
 from cytosae_core.progress import Progress
 from cytosae_core.simulated.cells.styles import STYLES
 from cytosae_core.simulated.synthetic import write_cohort
-
-GROUPS = ("CBFB::MYH11", "PML::RARA")
-"""The two groups of the paper's disease task."""
 
 
 @dataclass(frozen=True)

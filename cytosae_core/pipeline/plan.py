@@ -7,6 +7,7 @@ import pandas as pd
 
 from cytosae_core.artifacts.results import SIMULATED
 from cytosae_core.atlas.atlas import LatentAtlas
+from cytosae_core.method import high_activation
 from cytosae_core.pipeline.cells import Cells, render
 from cytosae_core.pipeline.paths import RunPaths
 from cytosae_core.pipeline.settings import PipelineSettings
@@ -100,7 +101,7 @@ def _atlas(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> Pipelin
 
     def describe() -> str:
         atlas = LatentAtlas.open(paths.atlas)
-        n_high = int((atlas.statistics(cells.dataset)["mean_activation"] > 1e-3).sum())
+        n_high = int(high_activation(atlas.statistics(cells.dataset)["mean_activation"].to_numpy()).sum())
         n_pictures = sum(info.n_pictures for info in atlas.datasets)
         return f"{n_high:,} latents of interest, {n_pictures:,} pictures"
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cytosae_core.errors import ConfigError
+from cytosae_core.method import LOG10_THRESHOLD, N_DIFFERENTIAL
 from cytosae_core.simulated.cells.writing import DRAWING_VERSION
 
 _WEIGHTS = Path(__file__).parents[1] / "backbone" / "weights" / "cytosae-small.safetensors"
@@ -49,9 +50,9 @@ class PipelineSettings:
     """Shuffles of the patients in the classification."""
     n_permutations: int = 99
     """Times that groups are dealt anew, for the test against chance."""
-    thresholds: tuple[float, ...] = (-4.0, -3.0, -2.0)
+    thresholds: tuple[float, ...] = (LOG10_THRESHOLD - 1, LOG10_THRESHOLD, LOG10_THRESHOLD + 1)
     """log10 of the mean activation above which latents are used: the sweep."""
-    n_differential: int = 50
+    n_differential: int = N_DIFFERENTIAL
     """Differential latents of each direction."""
     n_bootstrap: int = 200
     """Samples of patients behind the stability of the differential latents."""

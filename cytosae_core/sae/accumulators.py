@@ -7,6 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cytosae_core import method
+
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
@@ -94,5 +96,5 @@ class LatentSums:
 
     @property
     def mean_activation(self) -> Floats:
-        """(d_sae,) mean of the image activation over the images on which the latent is active; 0 where none is."""
-        return self.activation / np.maximum(self.n_active_images, 1)
+        """(d_sae,) m[s] of `method.mean_activation`; NaN for a latent that is active on no image."""
+        return method.mean_activation(self.activation, self.n_active_images)

@@ -34,7 +34,7 @@ class SaeConfig:
     l1_coefficient: float = 8e-5
     """Weight of the L1 term; calibrated to the released form of the error."""
     mse: ErrorForm = "released"
-    """Reconstruction error: released (mean of squares over the token's norm) or plain (sum of squares, equation 2)."""
+    """Reconstruction error (`method.loss`): released (mean of squares over the token's norm) or plain (their sum)."""
     ghost_gradients: bool = True
     """Whether dead latents get gradients from a reconstruction of the residual."""
     dead_window: int = 64
@@ -95,7 +95,7 @@ def paper(d_in: int = 768) -> SaeConfig:
 
     Where the paper (MICCAI 2025) and the authors' code differ, this follows the code:
 
-    - error: the code divides the squared error by the token's norm and takes the mean over the width; equation 2 sums
+    - error: the code divides the squared error by the token's norm and takes the mean over the width; the paper sums
       it. The coefficients fit the code's form only.
     - b_dec: the paper takes the geometric median of the training tokens; the code that of one batch, each image's
       whole matrix being one point, averaged over its 257 rows. That batch is not trained on in the first pass.

@@ -44,7 +44,7 @@ def error_terms(x_hat: Tensor, x: Tensor, form: ErrorForm) -> Tensor:
     """The reconstruction error, element by element, (..., d_in); its mean over all elements is the term of the loss.
 
     released: (x_hat - x)^2 / ||x||_2, with one norm a token.
-    plain: d_in (x_hat - x)^2, whose mean over the width is the sum over the width of equation 2.
+    plain: d_in (x_hat - x)^2, whose mean over the width is the paper's sum over it (`method.loss`).
     """
     squares = (x_hat - x) ** 2  # (..., d_in)
     return squares * x.shape[-1] if form == "plain" else squares / norms(x)

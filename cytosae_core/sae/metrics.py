@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cytosae_core import method
 from cytosae_core.errors import AnalysisError, ConfigError
 from cytosae_core.sae.accumulators import ErrorSums, LatentSums, SpreadSums
 from cytosae_core.sae.model import SparseAutoencoder
@@ -22,8 +23,6 @@ RARE_FREQUENCY = 1e-4
 """A latent that fires, but on less than this share of the tokens, is rare."""
 ALWAYS_ON_FREQUENCY = 0.5
 """A latent that is active on more than this share of the images is always on."""
-CONCEPT_LOG10_ACTIVATION = -3.0
-"""A latent whose log10 mean activation is above this counts as a concept, as published."""
 _ROUNDING = 1e-20
 """Spread, relative to the tokens' squares, that float64 rounding can make out of equal tokens."""
 
@@ -76,8 +75,8 @@ class Evaluation:
     always_on_share: float
     """Share of the latents that are active on more than ALWAYS_ON_FREQUENCY of the images."""
     n_concepts: int
-    """Latents with log10 m_s > CONCEPT_LOG10_ACTIVATION: m_s is the mean of A_i[s] over the images with A_i[s] > 0,
-    A_i[s] the mean of z_s over all tokens of image i, CLS included (released)."""
+    """Latents with `method.high_activation`, image activations being the mean over all tokens, CLS included
+    (released)."""
 
     def values(self) -> dict[str, float]:
         """All figures by name, as an observer takes them."""
@@ -143,7 +142,7 @@ def _figures(errors: ErrorSums, spread: SpreadSums, latents: LatentSums) -> Eval
         dead_share=int(is_dead.sum()) / d_sae,
         rare_share=int((~is_dead & (token_share < RARE_FREQUENCY)).sum()) / d_sae,
         always_on_share=int((latents.n_active_images > ALWAYS_ON_FREQUENCY * latents.n_images).sum()) / d_sae,
-        n_concepts=int((latents.mean_activation > 10**CONCEPT_LOG10_ACTIVATION).sum()),
+        n_concepts=int(method.high_activation(latents.mean_activation).sum()),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cytosae_core.errors import ConfigError
+from cytosae_core.method import LOG10_THRESHOLD, N_CLUSTERS, N_DIFFERENTIAL, N_PER_CLUSTER
 from cytosae_core.patients.differential import Ranking
 
 
@@ -16,17 +17,17 @@ class StudyConfig:
     """Data set whose statistics choose the latents of the concept task."""
     seed: int = 0
     """Of every random choice: clusters, draw, blocks, controls, and the raters' orders."""
-    log10_threshold: float = -3.0
+    log10_threshold: float = LOG10_THRESHOLD
     """Latents with a log10 mean activation above this are of interest."""
-    n_clusters: int = 10
+    n_clusters: int = N_CLUSTERS
     """Clusters (strata) of the latents of interest."""
-    n_per_cluster: int = 5
+    n_per_cluster: int = N_PER_CLUSTER
     """Latents drawn from each cluster."""
     min_pictures: int = 5
     """Reference images that must be on disk, over all data sets shown, for a latent to be drawn."""
     groups: tuple[str, str] | None = None
     """Two diagnoses of the barcodes: adds the disease task."""
-    n_differential: int = 50
+    n_differential: int = N_DIFFERENTIAL
     """Differential latents of each direction."""
     ranking: Ranking = "corrected"
     """`released`: the authors' ranking, which divides by the width of the SAE instead of the number of images."""

@@ -1,6 +1,6 @@
 """Which latents the experts are asked about: a seeded draw, stratified by clusters.
 
-High-activation latents (log10 mean activation above -3) are clustered by k-means on their raw (mean
+High-activation latents (`method.high_activation`) are clustered by k-means on their raw (mean
 activation, frequency), as the authors' released code does, and the same number is drawn from each cluster.
 That makes every cluster a stratum: a rate over the drawn latents speaks for all of them only when each
 latent is weighted by `n_eligible / n_drawn` of its stratum, which is why the sizes are kept.
@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from cytosae_core.errors import AnalysisError
+from cytosae_core.method import LOG10_THRESHOLD, N_CLUSTERS, N_PER_CLUSTER, high_activation
 
 N_INIT = 10
 """k-means starts, of which the best is kept."""
@@ -47,13 +48,13 @@ class Sample:
     """Thresholds, seed, counts, cluster centres and top-ups: plain JSON values."""
 
 
-def high_activation_latents(statistics: pd.DataFrame, log10_threshold: float = -3.0) -> pd.DataFrame:
+def high_activation_latents(statistics: pd.DataFrame, log10_threshold: float = LOG10_THRESHOLD) -> pd.DataFrame:
     """Columns mean_activation and frequency of the latents with log10 mean activation above the threshold.
 
     Latents that never fire have no mean and are left out. The frame is sorted by latent.
     """
-    mean = statistics["mean_activation"].astype("float64")
-    high: pd.DataFrame = statistics.loc[mean > 10.0**log10_threshold, ["mean_activation", "frequency"]]
+    mean = statistics["mean_activation"].to_numpy(np.float64, na_value=np.nan)
+    high: pd.DataFrame = statistics.loc[high_activation(mean, log10_threshold), ["mean_activation", "frequency"]]
     return high.astype("float64").sort_index()
 
 
@@ -97,9 +98,9 @@ def draw_latents(
     statistics: pd.DataFrame,
     n_pictures: "pd.Series[int]",
     *,
-    log10_threshold: float = -3.0,
-    n_clusters: int = 10,
-    n_per_cluster: int = 5,
+    log10_threshold: float = LOG10_THRESHOLD,
+    n_clusters: int = N_CLUSTERS,
+    n_per_cluster: int = N_PER_CLUSTER,
     min_pictures: int = 5,
     seed: int,
 ) -> Sample:

@@ -1,21 +1,23 @@
-"""The statistics of an atlas, slowly, from all tokens by all latents; imports nothing from cytosae_core."""
+"""The statistics of an atlas, slowly, from all tokens by all latents: the method, and loops for what the atlas itself
+asks of it (`method.label_entropy`) or adds to it."""
 
 import math
 from collections import defaultdict
 
 import numpy as np
 
+from cytosae_core import method
+
 
 def dense_activations(tokens, weights):
-    """z = ReLU((x - b_dec) W_enc + b_enc), (n_images, n_tokens, d_sae), in float64."""
-    x = tokens.astype(np.float64) - weights["b_dec"]
-    return np.maximum(x @ weights["W_enc"].astype(np.float64) + weights["b_enc"], 0)
+    """h, (n_images, n_tokens, d_sae), in float64."""
+    return method.encode(tokens, weights["W_enc"], weights["b_enc"], weights["b_dec"])
 
 
 def dense_image_numbers(z, *, activation="mean", cls_in_mean=True, cls_in_counts=False, tau=0.2):
     """A and a, (n_images, d_sae) each."""
-    counts = (z[:, (0 if cls_in_counts else 1) :] > tau).sum(axis=1)
-    means = z[:, (0 if cls_in_mean else 1) :].mean(axis=1)
+    counts = method.image_barcode(z[:, (0 if cls_in_counts else 1) :], tau)
+    means = method.image_activation(z[:, (0 if cls_in_mean else 1) :])
     return (counts.astype(np.float64) if activation == "count" else means), counts
 
 
@@ -26,12 +28,13 @@ def dense_statistics(numbers):
 
 def dense_references(numbers, image_ids, k=10):
     """latent -> [(image_id, activation), ...], strongest first, then by id; only images that activate it."""
-    found = []
-    for column in numbers.T:
-        active = [(name, value) for name, value in zip(image_ids, column.tolist(), strict=True) if value > 0]
-        # What the atlas stores is float32: equal there is equal.
-        found.append(sorted(active, key=lambda one: (-np.float32(one[1]), one[0]))[:k])
-    return found
+    ids, by_id = np.array(image_ids, dtype=object), np.argsort(image_ids)
+    # What the atlas stores is float32: equal there is equal.
+    top = method.reference_images(numbers[by_id].astype(np.float32), k)
+    return [
+        list(zip(ids[by_id[rows]], column[by_id[rows]].tolist(), strict=True))
+        for rows, column in zip(top, numbers.T, strict=True)
+    ]
 
 
 def dense_entropy(references, label_of):

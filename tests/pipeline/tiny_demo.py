@@ -7,7 +7,8 @@ from pathlib import Path
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.judging.database import backup, open_engine
 from cytosae_core.judging.repository import Repository
-from cytosae_core.pipeline.cells import GROUPS, rendered_cells
+from cytosae_core.method import GROUPS
+from cytosae_core.pipeline.cells import rendered_cells
 from cytosae_core.pipeline.paths import RunPaths
 from cytosae_core.pipeline.plan import paths_of_rendered, steps_of
 from cytosae_core.pipeline.settings import PipelineSettings

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cytosae_core import method
 from cytosae_core.artifacts.folders import refuse_existing
 from cytosae_core.atlas.build.collect import Collected, collect
 from cytosae_core.atlas.build.encode import SparseEncoder
@@ -21,7 +22,6 @@ from cytosae_core.atlas.build.parts import PartMaker, write_part
 from cytosae_core.atlas.build.patients import Patients, find_patients
 from cytosae_core.atlas.build.plan import BuildPlan, DatasetInput, Piece
 from cytosae_core.atlas.build.second_pass import SecondPass, write_arrays
-from cytosae_core.atlas.definitions import of_interest
 from cytosae_core.atlas.manifest import Manifest, check_dataset_names, read_manifest
 from cytosae_core.backbone.team import Team
 from cytosae_core.progress import Progress, ProgressOf, no_progress_of
@@ -70,7 +70,7 @@ def build_atlas(
 def marked_latents(collected: Sequence[Collected], config: BuildConfig) -> npt.NDArray[np.bool_]:
     """(n_latents,) latents whose references get pictures."""
     means = np.stack([one.statistics.mean_activation for one in collected])
-    return of_interest(means, all_latents=config.all_pictures)
+    return method.of_interest(means, all_latents=config.all_pictures)
 
 
 def _no_noise(plan: BuildPlan, collected: Sequence[Collected]) -> npt.NDArray[np.bool_]:

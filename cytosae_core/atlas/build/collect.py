@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cytosae_core import method
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.atlas.build.parts import read_part
 from cytosae_core.atlas.build.patients import Floats, Integers, PatientPart, Patients, top_of_patients
-from cytosae_core.atlas.build.references import TopImages, label_entropy, strongest
+from cytosae_core.atlas.build.references import TopImages, strongest
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.manifest import DatasetInfo, Skipped
@@ -53,7 +54,7 @@ class Collected:
             {
                 "n_active": self.statistics.n_active,
                 "sum_activation": self.statistics.sum_activation,
-                "label_entropy": label_entropy(latents, codes[rows], values, self.statistics.n_latents),
+                "label_entropy": method.label_entropy(latents, codes[rows], values, self.statistics.n_latents),
             }
         )
         references = pd.DataFrame(

@@ -16,7 +16,7 @@ from cytosae_core.atlas.build.collect import Collected
 from cytosae_core.atlas.build.parts import read_part
 from cytosae_core.atlas.build.plan import BuildPlan, Piece
 from cytosae_core.atlas.build.second_pass import read_arrays
-from cytosae_core.atlas.definitions import LOG10_THRESHOLD
+from cytosae_core.atlas.definitions import pictures_of
 from cytosae_core.atlas.manifest import Manifest, Skipped, digest_of
 from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
 from cytosae_core.errors import ArtifactError
@@ -114,9 +114,7 @@ def _config(plan: BuildPlan) -> dict[str, Any]:
     return {
         "made_by": "build_atlas",
         "sae_id_from": "weights",
-        "pictures_of": "all latents"
-        if plan.config.all_pictures
-        else f"latents above 10^{LOG10_THRESHOLD:g} on any data set",
+        "pictures_of": pictures_of(all_latents=plan.config.all_pictures),
         **kept,
     }
 

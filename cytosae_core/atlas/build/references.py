@@ -72,18 +72,3 @@ class TopImages:
         """Latents, values, orders and ranks of all that is kept, by latent and rank."""
         latents, ranks = np.nonzero(self._values > 0)
         return latents, self._values[latents, ranks], self._orders[latents, ranks], ranks
-
-
-def label_entropy(latents: Integers, labels: Integers, values: Floats, n_latents: int) -> npt.NDArray[np.float64]:
-    """H = -sum p ln p in nats (n_latents,), p the share of summed activation by label; NaN without references.
-
-    One entry a reference image: its latent, its label (below 0: not known, left out) and its activation.
-    """
-    known = labels >= 0
-    latents, labels = latents[known], labels[known]
-    total = np.zeros((n_latents, int(labels.max(initial=0)) + 1))
-    np.add.at(total, (latents, labels), values[known].astype(np.float64))
-    whole = total.sum(axis=1, keepdims=True)
-    share = total / np.where(whole > 0, whole, 1)
-    entropy = -(share * np.log(np.where(share > 0, share, 1))).sum(axis=1) + 0.0  # + 0.0: no negative zero
-    return np.where(whole[:, 0] > 0, entropy, np.nan)

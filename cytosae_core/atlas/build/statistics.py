@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cytosae_core import method
 from cytosae_core.atlas.build import exact_sum
 from cytosae_core.atlas.build.activations import ImageActivations
 from cytosae_core.errors import ConfigError
@@ -38,13 +39,13 @@ class LatentStatistics:
 
     @property
     def mean_activation(self) -> npt.NDArray[np.float64]:
-        """(n_latents,) m[s], the mean of A_i[s] over images with A_i[s] > 0; NaN where there are none."""
-        return np.where(self.n_active > 0, self.sum_activation / np.maximum(self.n_active, 1), np.nan)
+        """(n_latents,) m[s]; NaN where there are no active images."""
+        return method.mean_activation(self.sum_activation, self.n_active)
 
     @property
     def frequency(self) -> npt.NDArray[np.float64]:
-        """(n_latents,) f[s], the share of images with A_i[s] > 0."""
-        return np.asarray(self.n_active / max(self.n_images, 1), dtype=np.float64)
+        """(n_latents,) f[s]."""
+        return method.activated_frequency(self.n_active, self.n_images)
 
     def update(self, batch: ImageActivations) -> None:
         """Add images; the time it takes does not depend on how many there were before."""

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cytosae_core import method
 from cytosae_core.atlas import maps, tables
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.build import exact_sum
-from cytosae_core.atlas.build.references import label_entropy, strongest
+from cytosae_core.atlas.build.references import strongest
 from cytosae_core.atlas.manifest import DatasetInfo
 from cytosae_core.atlas.writer import AtlasPart
 from cytosae_core.errors import ConfigError
@@ -84,7 +85,7 @@ def merged_part(group: Sequence[DatasetPart], references: pd.DataFrame, *, has_m
         {
             "n_active": np.sum([part.atlas.statistics(first.name)["n_active"] for part in group], axis=0),
             "sum_activation": exact_sum.total(added_sums(group)),
-            "label_entropy": label_entropy(latents, labels, values, n_latents),
+            "label_entropy": method.label_entropy(latents, labels, values, n_latents),
         }
     )
     scales = {part.info.um_per_px for part in group}

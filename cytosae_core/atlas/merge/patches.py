@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cytosae_core import method
 from cytosae_core.atlas import tables
-from cytosae_core.atlas.definitions import of_interest
 from cytosae_core.atlas.merge.datasets import Carried, DatasetPart
 from cytosae_core.atlas.merge.rule import PatchRule
 from cytosae_core.atlas.noise import NoiseFilter
@@ -41,9 +41,12 @@ def carry_patches(
         return Carried()
     if rule.noise is None:
         return Carried(left_out={LEFT_OUT: "the atlases take noise from different data sets, or with different limits"})
-    means = {part.info.name: _means(part.statistics) for part in merged}
+    means = {
+        part.info.name: method.mean_activation(part.statistics["sum_activation"], part.statistics["n_active"])
+        for part in merged
+    }
     keep = rule.noise.keep(means[str(rule.noise.dataset)])
-    marked = of_interest(np.stack(list(means.values())), all_latents=rule.all_pictures)
+    marked = method.of_interest(np.stack(list(means.values())), all_latents=rule.all_pictures)
     wanted = pd.concat([_wanted(part.references, marked) for part in merged], ignore_index=True)
     sources = [
         _Source.of(part, noise, wanted, keep)
@@ -58,11 +61,6 @@ def carry_patches(
             is_exact[rows] = is_whole
     names = _write(folder, wanted["image_id"].to_numpy(dtype=object), sources, is_exact, rule.n)
     return Carried(names, _told(len(wanted), sum(len(source.rows) for source in sources), int(is_exact.sum())))
-
-
-def _means(statistics: pd.DataFrame) -> npt.NDArray[np.float64]:
-    n_active, total = statistics["n_active"].to_numpy(), statistics["sum_activation"].to_numpy()
-    return np.where(n_active > 0, total / np.maximum(n_active, 1), np.nan)
 
 
 def _wanted(references: pd.DataFrame, marked: Bools) -> pd.DataFrame:

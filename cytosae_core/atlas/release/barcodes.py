@@ -1,7 +1,7 @@
 """The published patient counts: divided by the wrong number, multiplied back, with the denominators they need.
 
-`cls_sae_cnt.npy` holds activating tokens (CLS included, tau 0.2) by patient and latent, divided by the number of
-latents. Its rows follow `hehr_classnames.txt`. Diagnoses and numbers of images are not in it.
+`cls_sae_cnt.npy` holds activating tokens (CLS included) by patient and latent, divided by the number of latents. Its
+rows follow `hehr_classnames.txt`. Diagnoses and numbers of images are not in it.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,11 @@ import pandas as pd
 from cytosae_core.atlas import tables
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.errors import ReleaseError
+from cytosae_core.geometry import N_TOKENS
 from cytosae_core.images.sources import HEHR_GROUPS
+from cytosae_core.method import TAU
 
 DATASET = "hehr"
-TAU = 0.2
-N_TOKENS = 257
-"""Tokens of an image, CLS included: a latent cannot be counted more often."""
 _COLUMNS = ("patient", "diagnosis", "n_images")
 
 
@@ -109,7 +108,7 @@ def _counts(
             f"{path}: row {row} (patient {name!r}), latent {latent}: {stored[latent]:.9g} x {len(stored)} = "
             f"{product[latent]:.6g} is no count; give the file as it was published"
         )
-    if counts.max() > n_images * N_TOKENS:
+    if counts.max() > n_images * N_TOKENS:  # no token is counted twice
         latent = int(np.argmax(counts))
         raise ReleaseError(
             f"{path}: row {row} (patient {name!r}), latent {latent}: {int(counts[latent])} activating tokens, and "

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cytosae_core.atlas.build import references
 from cytosae_core.atlas.release.model import Floats, Integers, ReleaseTables
 from cytosae_core.errors import ReleaseError
 
@@ -96,14 +95,6 @@ def check_labels(tables: ReleaseTables, label_at: Integers, name_at: Sequence[st
             f"{name_at[position]} with label {label_at[position]} ({names[label_at[position]]}) there; "
             f"{int(is_bad.sum()):,} of {len(stored):,} references disagree. Give the complete, unchanged list of files"
         )
-
-
-def label_entropy(tables: ReleaseTables) -> npt.NDArray[np.float64]:
-    """The formula of `references.label_entropy` (n_latents,), from the published reference tables."""
-    latents, slots = np.nonzero(tables.is_filled)
-    return references.label_entropy(
-        latents, tables.labels[latents, slots], tables.values[latents, slots], tables.n_latents
-    )
 
 
 def entropy_difference(tables: ReleaseTables, entropy: npt.NDArray[np.float64]) -> float:

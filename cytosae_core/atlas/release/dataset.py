@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cytosae_core.atlas.definitions import LOG10_THRESHOLD
+from cytosae_core import method
 from cytosae_core.atlas.manifest import DatasetInfo
 from cytosae_core.atlas.release import checks as release_checks
 from cytosae_core.atlas.release.model import ReleaseTables
@@ -24,7 +24,7 @@ class PreparedDataset:
     part: AtlasPart
     images: ImageList | None
     n_high: int
-    """Latents with log10 mean activation above `LOG10_THRESHOLD`."""
+    """Latents with a high activation (`method.high_activation`)."""
     entropy_difference: float
     """Largest difference between stored and recomputed label entropy, in nats."""
 
@@ -44,7 +44,10 @@ def prepare(tables: ReleaseTables, images: ImageList | None, classnames: Path | 
     names = _label_names(tables, images, classnames)
     if images is not None:
         release_checks.check_labels(tables, images.labels, images.relative_paths, images.label_names)
-    entropy = release_checks.label_entropy(tables)
+    latents, slots = np.nonzero(tables.is_filled)
+    entropy = method.label_entropy(
+        latents, tables.labels[latents, slots], tables.values[latents, slots], tables.n_latents
+    )
     difference = release_checks.entropy_difference(tables, entropy)
     mean = tables.mean_activation.astype(np.float64)
     statistics = pd.DataFrame(
@@ -62,14 +65,7 @@ def prepare(tables: ReleaseTables, images: ImageList | None, classnames: Path | 
         fingerprint=None if images is None else images.fingerprint,
     )
     part = AtlasPart(info, statistics, _references(tables, images, names))
-    return PreparedDataset(part, images, int(is_high(tables).sum()), difference)
-
-
-def is_high(tables: ReleaseTables) -> npt.NDArray[np.bool_]:
-    """(n_latents,) whether log10 mean activation is above `LOG10_THRESHOLD`."""
-    mean = np.nan_to_num(tables.mean_activation.astype(np.float64))
-    high: npt.NDArray[np.bool_] = np.log10(np.where(mean > 0, mean, 1e-300)) > LOG10_THRESHOLD
-    return high
+    return PreparedDataset(part, images, int(method.high_activation(mean).sum()), difference)
 
 
 def _n_images(tables: ReleaseTables, images: ImageList | None) -> tuple[int, str]:

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cytosae_core import method
 from cytosae_core.artifacts.folders import refuse_existing, workspace
 from cytosae_core.atlas import pictures as display
 from cytosae_core.atlas.barcodes import Barcodes
-from cytosae_core.atlas.definitions import LOG10_THRESHOLD
+from cytosae_core.atlas.definitions import pictures_of
 from cytosae_core.atlas.manifest import Manifest, Skipped
 from cytosae_core.atlas.release import barcodes as release_barcodes
 from cytosae_core.atlas.release import checks as release_checks
-from cytosae_core.atlas.release.dataset import PreparedDataset, is_high, prepare
+from cytosae_core.atlas.release.dataset import PreparedDataset, prepare
 from cytosae_core.atlas.release.model import ReleaseTables
 from cytosae_core.atlas.release.options import ReleaseImport
 from cytosae_core.atlas.release.positions import ImageList, from_file_list, from_folder, published_labels
@@ -62,7 +63,8 @@ def import_release(options: ReleaseImport, progress: Progress = no_progress) -> 
         image_activation="mean over all tokens",
         config={**_config(options, all_tables), "sae_id_from": sae_id_from},
     )
-    marked = _latents_with_pictures(options, all_tables)
+    means = np.stack([tables.mean_activation for tables in all_tables])
+    marked = method.of_interest(means, all_latents=options.all_pictures)
     manifest = _publish(options, prepared, contents, marked, progress)
     return ImportReport(manifest, prepared, smallest_share, barcodes)
 
@@ -118,20 +120,11 @@ def _barcodes(options: ReleaseImport, prepared: Sequence[PreparedDataset]) -> Ba
     return release_barcodes.read_patient_counts(options.patient_counts, n_latents, names, patients)
 
 
-def _latents_with_pictures(options: ReleaseImport, all_tables: Sequence[ReleaseTables]) -> npt.NDArray[np.bool_]:
-    if options.all_pictures:
-        return np.ones(all_tables[0].n_latents, dtype=bool)
-    marked: npt.NDArray[np.bool_] = np.any([is_high(tables) for tables in all_tables], axis=0)
-    return marked
-
-
 def _config(options: ReleaseImport, all_tables: Sequence[ReleaseTables]) -> dict[str, object]:
     return {
         "made_by": "import_release",
         "tables": {tables.dataset: tables.digest for tables in all_tables},
-        "pictures_of": "all latents"
-        if options.all_pictures
-        else f"latents above 10^{LOG10_THRESHOLD:g} on any data set",
+        "pictures_of": pictures_of(all_latents=options.all_pictures),
         "max_side": options.max_side,
         "max_missing": options.max_missing,
         "allow_different_saes": options.allow_different_saes,

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from cytosae_core.atlas.build import exact_sum
 from cytosae_core.atlas.build.activations import ImageActivations, join
 from cytosae_core.atlas.build.encode import SparseEncoder
-from cytosae_core.atlas.build.references import TopImages, label_entropy
+from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.errors import ArtifactError, ConfigError
+from cytosae_core.method import label_entropy
 from cytosae_core.sae.checkpoint import latents_first
 from tests.atlas import dense_twin
 
