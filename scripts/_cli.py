@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import tyro
@@ -14,16 +15,24 @@ from cytosae_core.progress import Progress
 Config = TypeVar("Config")
 
 
-def run(main: Callable[[Config], None], config: type[Config]) -> None:
-    """Parse the command line into `config` and call `main`; a known error, and Ctrl-C, become one line."""
+def run(main: Callable[[Config], None], config: type[Config], former: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Parse the command line into `config` and call `main`; a known error, and Ctrl-C, become one line.
+
+    `former` holds beginnings of options as earlier versions named them, and what they begin with now.
+    """
+    words = [_renamed(word, former) for word in sys.argv[1:]]
     try:
-        main(tyro.cli(config, description=sys.modules["__main__"].__doc__))
+        main(tyro.cli(config, args=words, description=sys.modules["__main__"].__doc__))
     except CytosaeError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit("interrupted; nothing is left half-made, and the same command goes on where this one stopped")
+
+
+def _renamed(word: str, former: Mapping[str, str]) -> str:
+    return next((now + word.removeprefix(old) for old, now in former.items() if word.startswith(old)), word)
 
 
 def bar(label: str, *, leave: bool = True) -> Progress:

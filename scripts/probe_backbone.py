@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import tyro
 from _cli import bar, run
 from train_backbone import Config as Training
 from train_backbone import open_corpus
@@ -20,8 +22,8 @@ class Config(Training):
     """Weights to probe; without it, those that ship with the package."""
     random_seed: int = 0
     """Seed of the random weights beside it."""
-    n_drawn_per_type: int = 15
-    """Drawn cells of each type for the patch probe; two thirds to fit, one third to score."""
+    n_rendered_per_type: Annotated[int, tyro.conf.arg(aliases=("--n-drawn-per-type",))] = 15
+    """Rendered cells of each type for the patch probe; two thirds to fit, one third to score."""
 
 
 def main(config: Config) -> None:
@@ -41,7 +43,7 @@ def _types(config: Config, sources: dict[str, probe.Describe]) -> None:
 
 
 def _parts(config: Config, sources: dict[str, probe.Describe]) -> None:
-    cells = probe.draw_probe_cells(config.n_drawn_per_type, bar("SIMULATED cells"))
+    cells = probe.render_probe_cells(config.n_rendered_per_type, bar("SIMULATED cells"))
     scores = {name: probe.probe_parts(cells, describe, bar(name)) for name, describe in sources.items()}
     for row in zip(*scores.values(), strict=True):
         figures = " | ".join(f"{score.auroc:.3f} | {score.average_precision:.3f}" for score in row)

@@ -5,7 +5,7 @@ with soft edges, colour is the Beer-Lambert law over dye-bound parts, and the st
 The same arguments give the same bytes, whatever was drawn before: every part of every cell has its own random stream.
 
     rng = np.random.default_rng(7)
-    cell = draw_cell(sample_parameters("eosinophil", rng), "mll23", seed=7)
+    cell = render_cell(sample_parameters("eosinophil", rng), "mll23", seed=7)
     cell.rgb, cell.masks["eosinophilic_granules"], cell.attributes["n_eosinophilic_granules"]
 """
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.simulated.cells.compose import DrawnCell, draw_cell
+from cytosae_core.simulated.cells.compose import RenderedCell, render_cell
 from cytosae_core.simulated.cells.files import NOTICE, read_masks
 from cytosae_core.simulated.cells.layouts import LAYOUTS, find_layout, patient_path
 from cytosae_core.simulated.cells.noise import derive_seed, stream
@@ -42,13 +42,13 @@ __all__ = [
     "STYLES",
     "CellParameters",
     "Cytoplasm",
-    "DrawnCell",
+    "RenderedCell",
     "Granules",
     "Nucleus",
     "Patient",
     "Style",
     "Surroundings",
-    "draw_cell",
+    "render_cell",
     "make_patient",
     "personal",
     "read_masks",

@@ -1,10 +1,11 @@
-"""What the small backbone learns from: real cells with their types and attributes, drawn cells with their parts.
+"""What the small backbone learns from: real cells with their types and attributes, rendered cells with their parts.
 
 Real: Acevedo et al. 2020 (CC BY 4.0), without the images of `show_only.txt`, without a held-out tenth of each type,
-without every image of WBCAtt's val split (Tsutsui et al. 2023). Drawn: `images.synthetic`, all types and styles.
+without every image of WBCAtt's val split (Tsutsui et al. 2023). Rendered: `images.synthetic`, all types and styles.
 """
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from cytosae_core.geometry import IMAGE_SIZE
 from cytosae_core.images.select import list_images
 from cytosae_core.images.transforms import read_rgb, resize_rgb
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.simulated.synthetic import CELL_TYPES, MASK_NAMES, STYLES, draw_cell, sample_parameters
-from cytosae_core.small_backbone.recipe import Recipe
+from cytosae_core.simulated.synthetic import CELL_TYPES, MASK_NAMES, STYLES, render_cell, sample_parameters
+from cytosae_core.small_backbone.config import SmallBackboneConfig
 
 MASK_SIDE = 56
 """Side at which masks of parts are kept, pixels: a quarter of the image."""
 PARTS: tuple[str, ...] = tuple(name for name in MASK_NAMES if name != "background")
-"""Parts of a drawn cell that patches learn to tell."""
+"""Parts of a rendered cell that patches learn to tell."""
 UNKNOWN = -1
 """Label of an image that nobody labelled."""
 ATTRIBUTES: tuple[str, ...] = (
@@ -46,13 +47,13 @@ class RealCells:
     """Values that each attribute takes."""
 
 
-def list_real(acevedo: Path, show_only: Path, wbcatt: Path, recipe: Recipe) -> RealCells:
+def list_real(acevedo: Path, show_only: Path, wbcatt: Path, config: SmallBackboneConfig) -> RealCells:
     """The cells that may be used, split; raises ImageTableError where a list of what may not be used is missing."""
     frame = list_images("acevedo", acevedo).frame
     frame = frame[~frame["relative_path"].isin(_lines(show_only))].reset_index(drop=True)
     codes, types = pd.factorize(frame["relative_path"].str.split("/").str[0], sort=True)
     train, val = (_attributes(wbcatt / f"pbc_attr_v1_{split}.csv") for split in ("train", "val"))
-    split = np.where(_held_out(codes, recipe), "held_out", "train")
+    split = np.where(_held_out(codes, config), "held_out", "train")
     split = np.where((split == "train") & frame["relative_path"].isin(val.index), "unused", split)
     table = frame[["image_id", "path"]].assign(cell_type=codes, split=split)
     values = [sorted(train[name].unique()) for name in ATTRIBUTES]
@@ -75,13 +76,13 @@ def _attributes(path: Path) -> pd.DataFrame:
     return table.set_index(table["path"].str.removeprefix("PBC_dataset_normal_DIB/"))
 
 
-def _held_out(codes: npt.NDArray[np.int_], recipe: Recipe) -> npt.NDArray[np.bool_]:
-    """A share of each type, drawn without regard to anything else: donors are not known."""
+def _held_out(codes: npt.NDArray[np.int_], config: SmallBackboneConfig) -> npt.NDArray[np.bool_]:
+    """A share of each type, sampled without regard to anything else: donors are not known."""
     chosen = np.zeros(len(codes), dtype=bool)
-    rng = np.random.default_rng(recipe.seed)
+    rng = np.random.default_rng(config.seed)
     for code in np.unique(codes):
         of_type = np.flatnonzero(codes == code)
-        chosen[rng.choice(of_type, round(recipe.held_out_share * len(of_type)), replace=False)] = True
+        chosen[rng.choice(of_type, round(config.held_out_share * len(of_type)), replace=False)] = True
     return chosen
 
 
@@ -100,7 +101,7 @@ def decode(paths: list[Path], target: Path, progress: Progress = no_progress) ->
 
 
 @dataclass(frozen=True)
-class DrawnCells:
+class RenderedCells:
     """SIMULATED cells: type and style of number i follow from i alone."""
 
     images: Images
@@ -111,37 +112,37 @@ class DrawnCells:
     """Position in CELL_TYPES (n)."""
 
 
-def drawn_cells(folder: Path, recipe: Recipe, progress: Progress = no_progress) -> DrawnCells:
-    """Draw the recipe's cells, once; a later call opens what lies in `folder`."""
-    names = [(cell_type, style) for _ in range(recipe.n_drawn_per_type) for cell_type in CELL_TYPES for style in STYLES]
-    images_path, masks_path = folder / "drawn.npy", folder / "drawn_masks.npy"
+def rendered_cells(folder: Path, config: SmallBackboneConfig, progress: Progress = no_progress) -> RenderedCells:
+    """Render the cells that the configuration asks for, once; a later call opens what lies in `folder`."""
+    names = list(product(CELL_TYPES, STYLES)) * config.n_rendered_per_type
+    images_path, masks_path = folder / "drawn.npy", folder / "drawn_masks.npy"  # as version 1 named them
     if not masks_path.is_file():
-        _draw(names, recipe.seed, images_path, masks_path, progress)
+        _render(names, config.seed, images_path, masks_path, progress)
     types = list(CELL_TYPES)
     codes = np.array([types.index(cell_type) for cell_type, _ in names])
-    return DrawnCells(np.load(images_path, mmap_mode="r"), np.load(masks_path, mmap_mode="r"), codes)
+    return RenderedCells(np.load(images_path, mmap_mode="r"), np.load(masks_path, mmap_mode="r"), codes)
 
 
-def _draw(names: list[tuple[str, str]], seed: int, images_path: Path, masks_path: Path, progress: Progress) -> None:
+def _render(names: list[tuple[str, str]], seed: int, images_path: Path, masks_path: Path, progress: Progress) -> None:
     shape = (len(names), IMAGE_SIZE, IMAGE_SIZE, 3)
     images = np.lib.format.open_memmap(images_path, mode="w+", dtype=np.uint8, shape=shape)
     partial = masks_path.with_suffix(".partial.npy")
     shape = (len(names), len(PARTS), MASK_SIDE, MASK_SIDE)
     masks = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
     for index, (cell_type, style) in enumerate(names):
-        images[index], masks[index] = draw_one(cell_type, style, (seed, index))
+        images[index], masks[index] = render_one(cell_type, style, (seed, index))
         progress(index + 1, len(names))
     images.flush()
     masks.flush()
     partial.rename(masks_path)
 
 
-def draw_one(cell_type: str, style: str, seed: tuple[int, int]) -> tuple[Images, Images]:
-    """One drawn cell: picture (224, 224, 3) and coverage of the parts (n_parts, 56, 56), 0 to 255."""
+def render_one(cell_type: str, style: str, seed: tuple[int, int]) -> tuple[Images, Images]:
+    """One rendered cell: picture (224, 224, 3) and coverage of the parts (n_parts, 56, 56), 0 to 255."""
     from PIL import Image
 
     rng = np.random.default_rng(seed)
-    cell = draw_cell(sample_parameters(cell_type, rng), style, int(rng.integers(2**31)))
+    cell = render_cell(sample_parameters(cell_type, rng), style, int(rng.integers(2**31)))
     picture = resize_rgb(Image.fromarray(cell.rgb), IMAGE_SIZE)
     masks = [Image.fromarray(cell.masks[name].astype(np.uint8) * 255) for name in PARTS]
     small = [np.asarray(mask.resize((MASK_SIDE, MASK_SIDE), Image.Resampling.BOX)) for mask in masks]

@@ -15,10 +15,10 @@ from cytosae_core.small_backbone.student import StudentTokens
 
 ATTRIBUTE_WEIGHT = 0.5
 """Weight of WBCAtt's attributes beside the cell type."""
-DRAWN_WEIGHT = 0.3
-"""Weight of the type of drawn cells."""
+RENDERED_WEIGHT = 0.3
+"""Weight of the type of rendered cells."""
 PARTS_WEIGHT = 4.0
-"""Weight of the parts under the patches of drawn cells."""
+"""Weight of the parts under the patches of rendered cells."""
 IMITATION_WEIGHT = 1.0
 """Weight of imitating each of the guide's maps, whose channels are normalised."""
 
@@ -30,8 +30,8 @@ class Answers(NamedTuple):
     """(n, n_types)."""
     attributes: tuple[Tensor, ...]
     """One (n, n_values) an attribute."""
-    drawn_types: Tensor
-    """(n, n_drawn_types)."""
+    rendered_types: Tensor
+    """(n, n_rendered_types)."""
 
 
 class Questions(nn.Module):
@@ -41,7 +41,7 @@ class Questions(nn.Module):
         super().__init__()
         self.types = nn.Linear(d_in, n_types)
         self.attributes = nn.ModuleList(nn.Linear(d_in, n) for n in n_values)
-        self.drawn_types = nn.Linear(d_in, len(CELL_TYPES))
+        self.drawn_types = nn.Linear(d_in, len(CELL_TYPES))  # of rendered cells; states on disk have this name
 
     def forward(self, x: Tensor) -> Answers:
         """(n, d_in) -> logits."""
@@ -101,11 +101,11 @@ def enlarged(maps: GuideMaps) -> Tensor:
 
 
 def label_loss(answers: Answers, batch: Batch, smoothing: float) -> Tensor:
-    """Cross entropy of cell types, attributes and drawn types, each over the images that have the label."""
+    """Cross entropy of cell types, attributes and rendered types, each over the images that have the label."""
     attributes = [_cross_entropy(ask, batch.attributes[:, i]) for i, ask in enumerate(answers.attributes)]
     types = _cross_entropy(answers.types, batch.types, smoothing)
-    drawn = _cross_entropy(answers.drawn_types, batch.drawn_types)
-    return types + ATTRIBUTE_WEIGHT * sum(attributes) / len(attributes) + DRAWN_WEIGHT * drawn
+    rendered = _cross_entropy(answers.rendered_types, batch.rendered_types)
+    return types + ATTRIBUTE_WEIGHT * sum(attributes) / len(attributes) + RENDERED_WEIGHT * rendered
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:

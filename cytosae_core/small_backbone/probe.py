@@ -1,4 +1,4 @@
-"""What linear probes find in tokens: the type of a real cell in their mean, the parts of a drawn cell in each patch."""
+"""What linear probes find in tokens: a real cell's type in their mean, a rendered cell's parts in each patch."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,8 +15,8 @@ from cytosae_core.backbone.vit import Backbone
 from cytosae_core.geometry import GRID, PATCH_SIZE
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.simulated.synthetic import CELL_TYPES, STYLES
-from cytosae_core.small_backbone.corpus import PARTS, Images, RealCells, draw_one
-from cytosae_core.small_backbone.recipe import PROBED_BLOCK
+from cytosae_core.small_backbone.config import PROBED_BLOCK
+from cytosae_core.small_backbone.corpus import PARTS, Images, RealCells, render_one
 
 Floats = npt.NDArray[np.float32]
 Describe = Callable[[Images], Floats]
@@ -25,7 +25,7 @@ Describe = Callable[[Images], Floats]
 COVERED = 0.05
 """Share of a patch that a part must cover to count as there."""
 PROBE_SEED = 90_001
-"""Seed of the drawn cells of the probe: none of them was trained on."""
+"""Seed of the rendered cells of the probe: none of them was trained on."""
 INVERSE_STRENGTH = 0.1
 """scikit-learn's C of the cell-type probe on standardised dimensions; fixed beforehand, nothing is tuned."""
 N_AT_ONCE = 16
@@ -91,7 +91,7 @@ def probe_types(images: Images, cells: RealCells, describe: Describe, progress: 
     return TypeScore(float(right.mean()), per_type, int(is_train.sum()), len(right))
 
 
-class DrawnPatches(NamedTuple):
+class RenderedPatches(NamedTuple):
     """SIMULATED cells for the patch probe."""
 
     images: Images
@@ -100,16 +100,16 @@ class DrawnPatches(NamedTuple):
     """Whether a part covers a twentieth of a patch (n, 256, n_parts)."""
 
 
-def draw_probe_cells(n_per_type: int, progress: Progress = no_progress) -> DrawnPatches:
-    """New drawn cells of all types, styles taking turns."""
+def render_probe_cells(n_per_type: int, progress: Progress = no_progress) -> RenderedPatches:
+    """New rendered cells of all types, styles taking turns."""
     names = [(kind, list(STYLES)[turn % len(STYLES)]) for turn in range(n_per_type) for kind in CELL_TYPES]
     images, masks = [], []
     for index, (kind, style) in enumerate(names):
-        picture, parts = draw_one(kind, style, (PROBE_SEED, index))
+        picture, parts = render_one(kind, style, (PROBE_SEED, index))
         images.append(picture)
         masks.append(_share(parts) >= COVERED)
         progress(index + 1, len(names))
-    return DrawnPatches(np.stack(images), np.stack(masks))
+    return RenderedPatches(np.stack(images), np.stack(masks))
 
 
 def _share(masks: Images) -> Floats:
@@ -131,7 +131,7 @@ class PartScore(NamedTuple):
     average_precision: float
 
 
-def probe_parts(cells: DrawnPatches, describe: Describe, progress: Progress = no_progress) -> list[PartScore]:
+def probe_parts(cells: RenderedPatches, describe: Describe, progress: Progress = no_progress) -> list[PartScore]:
     """Fit on two thirds of the cells of each type, score on the rest; parts in no patch of the rest are left out."""
     found = []
     for start in range(0, len(cells.images), N_AT_ONCE):

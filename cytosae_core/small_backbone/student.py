@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cytosae_core.backbone.vit import SMALL_ARCHITECTURE, SMALL_SHAPE
 from cytosae_core.geometry import GRID, PATCH_SIZE
-from cytosae_core.small_backbone.recipe import LOCAL_BLOCK, PROBED_BLOCK
+from cytosae_core.small_backbone.config import LOCAL_BLOCK, PROBED_BLOCK
 
 
 class Window(NamedTuple):

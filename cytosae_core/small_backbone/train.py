@@ -1,11 +1,11 @@
-"""From cells to weights: the guide first, then the transformer, stage by stage, with a state on disk to go on from."""
+"""From cells to weights: the guide first, then the transformer, phase by phase, with a state on disk to go on from."""
 
 import json
 import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,13 +16,13 @@ from cytosae_core.geometry import GRID, PATCH_SIZE
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.small_backbone import augment, heads
 from cytosae_core.small_backbone.batches import Batch, Corpus
+from cytosae_core.small_backbone.config import SmallBackboneConfig, TrainingPhase, recorded
 from cytosae_core.small_backbone.guide import SIDE, Guide
-from cytosae_core.small_backbone.recipe import Recipe, Stage
 from cytosae_core.small_backbone.student import Student, Window, start_student
-from cytosae_core.small_backbone.workers import Crew
+from cytosae_core.small_backbone.workers import Worker
 
 N_WATCHED = 240
-"""Held-out images that the learning curve is drawn from; nothing is chosen by them."""
+"""Held-out images that the learning curve is measured on; nothing is chosen by them."""
 WATCH_EVERY = 100
 """Steps between two points of the curve."""
 N_WHITENED = 20_000
@@ -30,7 +30,7 @@ N_WHITENED = 20_000
 
 
 @dataclass
-class Pupils:
+class Networks:
     """All that learns."""
 
     guide: Guide
@@ -39,17 +39,17 @@ class Pupils:
     student_heads: heads.StudentHeads
 
     @classmethod
-    def fresh(cls, corpus: Corpus) -> "Pupils":
-        """First weights, from the recipe's seed: the same in every process."""
-        torch.manual_seed(corpus.recipe.seed)
+    def fresh(cls, corpus: Corpus) -> "Networks":
+        """First weights, from the configured seed: the same in every process."""
+        torch.manual_seed(corpus.config.seed)
         n_types, n_values = len(corpus.real.types), corpus.real.n_values
         student = Student()
-        pupils = cls(
+        networks = cls(
             Guide().to(memory_format=torch.channels_last), heads.GuideHeads(n_types, n_values),
             student, heads.StudentHeads(int(student.vit.embed_dim), n_types, n_values),  # type: ignore[arg-type]
         )  # fmt: skip
         start_student(student, _some_patches(corpus))
-        return pupils
+        return networks
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Every tensor, by network."""
@@ -71,102 +71,105 @@ def _some_patches(corpus: Corpus) -> Tensor:
     return patches[torch.randperm(len(patches), generator=torch.Generator().manual_seed(0))[:N_WHITENED]]
 
 
-def train(corpus: Corpus, folder: Path, crew: Crew, progress: Progress = no_progress) -> Pupils:
-    """All stages of the recipe, from the last state in `folder` on; every process returns the same weights."""
-    pupils = Pupils.fresh(corpus)
-    stages = (corpus.recipe.guide, *corpus.recipe.stages)
-    n_all, n_before = sum(stage.n_steps for stage in stages), 0
-    for number, stage in enumerate(stages):
+def train(corpus: Corpus, folder: Path, worker: Worker, progress: Progress = no_progress) -> Networks:
+    """All phases, from the last state in `folder` on; every process returns the same weights."""
+    networks = Networks.fresh(corpus)
+    phases = (corpus.config.guide, *corpus.config.phases)
+    n_all, n_before = sum(phase.n_steps for phase in phases), 0
+    for number, phase in enumerate(phases):
         loss = _guide_loss if number == 0 else _student_loss
-        run = StageRun(number, stage, loss, corpus, pupils, folder, crew)
+        run = PhaseRun(number, phase, loss, corpus, networks, folder, worker)
         run.go(lambda n_done, _, before=n_before: progress(before + n_done, n_all))  # type: ignore[misc]
-        n_before += stage.n_steps
-    return pupils
+        n_before += phase.n_steps
+    return networks
 
 
-Loss = Callable[[Pupils, Batch, Stage, Recipe, torch.Generator], Tensor]
+Loss = Callable[[Networks, Batch, TrainingPhase, SmallBackboneConfig, torch.Generator], Tensor]
 
 
 @dataclass
-class StageRun:
-    """One stage in one process."""
+class PhaseRun:
+    """One phase in one process."""
 
     number: int
-    stage: Stage
+    phase: TrainingPhase
     loss: Loss
     corpus: Corpus
-    pupils: Pupils
+    networks: Networks
     folder: Path
-    crew: Crew
+    worker: Worker
 
     def go(self, progress: Progress) -> None:
-        """Train to the end of the stage; nothing happens where it is behind us."""
+        """Train to the end of the phase; nothing happens where it is behind us."""
         self.learning = self._learning()
-        self.optimisers = make_optimisers(self.learning, self.corpus.recipe.weight_decay)
+        self.optimisers = make_optimisers(self.learning, self.corpus.config.weight_decay)
         first = self._resume()
-        for step in range(first, self.stage.n_steps):
+        for step in range(first, self.phase.n_steps):
             started = time.monotonic()
             loss = self._step(step)
             n_done = step + 1
-            if n_done % WATCH_EVERY == 0 or n_done == self.stage.n_steps:
+            if n_done % WATCH_EVERY == 0 or n_done == self.phase.n_steps:
                 self._log(n_done, loss, time.monotonic() - started)
-            if n_done % self.corpus.recipe.checkpoint_every == 0 or n_done == self.stage.n_steps:
+            if n_done % self.corpus.config.checkpoint_every == 0 or n_done == self.phase.n_steps:
                 self._save(n_done)
-            progress(n_done, self.stage.n_steps)
+            progress(n_done, self.phase.n_steps)
 
     def _learning(self) -> list[nn.Module]:
-        pupils = self.pupils
-        return [pupils.guide, pupils.guide_heads] if self.number == 0 else [pupils.student, pupils.student_heads]
+        networks = self.networks
+        return (
+            [networks.guide, networks.guide_heads] if self.number == 0 else [networks.student, networks.student_heads]
+        )
 
     def _step(self, step: int) -> float:
-        recipe = self.corpus.recipe
-        batch = self.corpus.training(self.number, step, self.stage.batch // self.crew.n, self.crew.rank)
-        generator = torch.Generator().manual_seed(hash((recipe.seed, self.number, step)) % 2**31)
+        config = self.corpus.config
+        batch = self.corpus.training(self.number, step, self.phase.batch // self.worker.n, self.worker.rank)
+        generator = torch.Generator().manual_seed(hash((config.seed, self.number, step)) % 2**31)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = rate(step, self.stage)
+                group["lr"] = rate(step, self.phase)
             optimiser.zero_grad()
-        loss = self.loss(self.pupils, batch, self.stage, recipe, generator)
+        loss = self.loss(self.networks, batch, self.phase, config, generator)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.crew.mean([p.grad for module in self.learning for p in module.parameters() if p.grad is not None])
+        self.worker.mean([p.grad for module in self.learning for p in module.parameters() if p.grad is not None])
         for optimiser in self.optimisers:
             optimiser.step()
         return float(loss.detach())
 
     def _log(self, n_done: int, loss: float, seconds: float) -> None:
-        buffers = [b for b in self.pupils.guide.buffers() if b.is_floating_point()]
-        self.crew.mean(buffers)
+        buffers = [b for b in self.networks.guide.buffers() if b.is_floating_point()]
+        self.worker.mean(buffers)
         right = torch.tensor([self._accuracy()])
-        self.crew.mean([right])
-        if self.crew.rank == 0:
+        self.worker.mean([right])
+        if self.worker.rank == 0:
             line = {"stage": self.number, "step": n_done, "loss": loss, "accuracy": float(right), "seconds": seconds}
             with (self.folder / "curve.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
 
     @torch.inference_mode()
     def _accuracy(self) -> float:
-        """Share of watched held-out images whose type is found, by the head of this stage."""
-        batch = self.corpus.held_out(self.crew.rank, N_WATCHED)
+        """Share of watched held-out images whose type is found, by the head of this phase."""
+        batch = self.corpus.held_out(self.worker.rank, N_WATCHED)
         found = torch.cat([self._types(part, batch) for part in torch.split(torch.arange(len(batch.types)), 32)])
         return float((found == batch.types).float().mean())
 
     def _types(self, part: Tensor, batch: Batch) -> Tensor:
         view = augment.View(*(tensor[part] for tensor in batch.view))
-        pupils, side = self.pupils, SIDE if self.number == 0 else GRID * PATCH_SIZE
+        networks, side = self.networks, SIDE if self.number == 0 else GRID * PATCH_SIZE
         pixels = augment.look(batch.pictures[part], augment.grid_of(view, side), view)
-        pupils.guide.eval()
+        networks.guide.eval()
         with torch.autocast("cpu", torch.bfloat16):
             if self.number == 0:
-                return pupils.guide_heads.answer(pupils.guide(pixels)).types.argmax(1)
-            tokens = pupils.student(pixels, Window(0, 0, GRID))
-            return pupils.student_heads.answers(tokens)[0].types.argmax(1)
+                return networks.guide_heads.answer(networks.guide(pixels)).types.argmax(1)
+            tokens = networks.student(pixels, Window(0, 0, GRID))
+            return networks.student_heads.answers(tokens)[0].types.argmax(1)
 
     def _save(self, n_done: int) -> None:
         """The whole state by rename: a killed run leaves the one before."""
-        if self.crew.rank == 0:
+        if self.worker.rank == 0:
             state = {
-                "recipe": json.dumps(asdict(self.corpus.recipe)), "stage": self.number, "n_done": n_done,
-                "pupils": self.pupils.state(), "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+                "recipe": recorded(self.corpus.config), "stage": self.number, "n_done": n_done,
+                "pupils": self.networks.state(),
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             }  # fmt: skip
             partial = self.folder / ".state.partial"
             with partial.open("wb") as file:
@@ -174,19 +177,19 @@ class StageRun:
                 file.flush()
                 os.fsync(file.fileno())
             partial.rename(self.folder / "state.pt")
-        self.crew.wait()
+        self.worker.wait()
 
     def _resume(self) -> int:
-        """Steps of this stage that are done."""
+        """Steps of this phase that are done."""
         path = self.folder / "state.pt"
         if not path.is_file():
             return 0
         state = torch.load(path, weights_only=True)
-        if state["recipe"] != json.dumps(asdict(self.corpus.recipe)):
-            raise BackboneError(f"{path} belongs to another recipe, {state['recipe']}; choose another folder")
+        if state["recipe"] != recorded(self.corpus.config):
+            raise BackboneError(f"{path} was begun with other settings, {state['recipe']}; choose another folder")
         if state["stage"] != self.number:
-            return self.stage.n_steps if state["stage"] > self.number else 0
-        self.pupils.load(state["pupils"])
+            return self.phase.n_steps if state["stage"] > self.number else 0
+        self.networks.load(state["pupils"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         return int(state["n_done"])
@@ -203,51 +206,55 @@ def make_optimisers(modules: list[nn.Module], weight_decay: float) -> tuple[torc
     return adam, torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
 
 
-def rate(step: int, stage: Stage) -> float:
+def rate(step: int, phase: TrainingPhase) -> float:
     """Learning rate: linear rise, then half a cosine down to `last_rate` of the highest."""
-    if step < stage.warm_up:
-        return stage.learning_rate * (step + 1) / stage.warm_up
-    turn = (step - stage.warm_up) / max(1, stage.n_steps - stage.warm_up)
-    return stage.learning_rate * (stage.last_rate + (1 - stage.last_rate) * (1 + math.cos(math.pi * turn)) / 2)
+    if step < phase.warm_up:
+        return phase.learning_rate * (step + 1) / phase.warm_up
+    turn = (step - phase.warm_up) / max(1, phase.n_steps - phase.warm_up)
+    return phase.learning_rate * (phase.last_rate + (1 - phase.last_rate) * (1 + math.cos(math.pi * turn)) / 2)
 
 
-def _guide_loss(pupils: Pupils, batch: Batch, stage: Stage, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    pupils.guide.train()
+def _guide_loss(
+    networks: Networks, batch: Batch, phase: TrainingPhase, config: SmallBackboneConfig, generator: torch.Generator
+) -> Tensor:
+    networks.guide.train()
     pixels = augment.look(batch.pictures, augment.grid_of(batch.view, SIDE), batch.view)
     with torch.autocast("cpu", torch.bfloat16):
-        maps = pupils.guide(pixels)
-        answers, parts = pupils.guide_heads.answer(maps), pupils.guide_heads.find_parts(maps)
-    n_drawn = len(batch.masks)
-    covered = augment.coverage(batch.masks, _last(batch.view, n_drawn), GRID)
-    return heads.label_loss(answers, batch, recipe.smoothing) + heads.parts_loss(parts[-n_drawn:], covered)
+        maps = networks.guide(pixels)
+        answers, parts = networks.guide_heads.answer(maps), networks.guide_heads.find_parts(maps)
+    n_rendered = len(batch.masks)
+    covered = augment.coverage(batch.masks, _last(batch.view, n_rendered), GRID)
+    return heads.label_loss(answers, batch, config.smoothing) + heads.parts_loss(parts[-n_rendered:], covered)
 
 
-def _student_loss(pupils: Pupils, batch: Batch, stage: Stage, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    window = random_window(stage.window, generator)
+def _student_loss(
+    networks: Networks, batch: Batch, phase: TrainingPhase, config: SmallBackboneConfig, generator: torch.Generator
+) -> Tensor:
+    window = random_window(phase.window, generator)
     grid = augment.grid_of(batch.view, GRID * PATCH_SIZE)
-    maps, guide = _guided(pupils, batch)
+    maps, guide = _guided(networks, batch)
     shown = (window.cut_patches(maps[0].permute(0, 2, 3, 1)), window.cut_patches(maps[1].permute(0, 2, 3, 1)))
     pixels = augment.look(batch.pictures, window.cut(grid), batch.view)
     with torch.autocast("cpu", torch.bfloat16):
-        tokens = pupils.student(pixels, window)
-        answers, guessed = pupils.student_heads.answers(tokens), pupils.student_heads.imitation(tokens)
-        parts = pupils.student_heads.find_parts(tokens)
-    n_drawn = len(batch.masks)
-    covered = window.cut_patches(augment.coverage(batch.masks, _last(batch.view, n_drawn), GRID))
-    loss = heads.parts_loss(parts[-n_drawn:], covered) + heads.imitation_loss(guessed, shown)
+        tokens = networks.student(pixels, window)
+        answers, guessed = networks.student_heads.answers(tokens), networks.student_heads.imitation(tokens)
+        parts = networks.student_heads.find_parts(tokens)
+    n_rendered = len(batch.masks)
+    covered = window.cut_patches(augment.coverage(batch.masks, _last(batch.view, n_rendered), GRID))
+    loss = heads.parts_loss(parts[-n_rendered:], covered) + heads.imitation_loss(guessed, shown)
     for answer in answers:
-        loss = loss + heads.label_loss(answer, batch, recipe.smoothing)
-        loss = loss + heads.imitate_types(answer, guide, len(batch.types) - n_drawn)
+        loss = loss + heads.label_loss(answer, batch, config.smoothing)
+        loss = loss + heads.imitate_types(answer, guide, len(batch.types) - n_rendered)
     return loss
 
 
 @torch.no_grad()
-def _guided(pupils: Pupils, batch: Batch) -> tuple[tuple[Tensor, Tensor], heads.Answers]:
-    pupils.guide.eval()
+def _guided(networks: Networks, batch: Batch) -> tuple[tuple[Tensor, Tensor], heads.Answers]:
+    networks.guide.eval()
     pixels = augment.look(batch.pictures, augment.grid_of(batch.view, SIDE), batch.view)
     with torch.autocast("cpu", torch.bfloat16):
-        maps = pupils.guide(pixels)
-        return (maps.local, heads.enlarged(maps)), pupils.guide_heads.answer(maps)
+        maps = networks.guide(pixels)
+        return (maps.local, heads.enlarged(maps)), networks.guide_heads.answer(maps)
 
 
 def random_window(side: int, generator: torch.Generator) -> Window:

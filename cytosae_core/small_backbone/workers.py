@@ -15,8 +15,8 @@ from cytosae_core.errors import BackboneError
 
 
 @dataclass(frozen=True)
-class Crew:
-    """One process's place among the others."""
+class Worker:
+    """One process among the others."""
 
     rank: int
     n: int
@@ -38,8 +38,8 @@ class Crew:
 
 
 @contextmanager
-def crew(n_workers: int, work: Callable[[Crew], None]) -> Iterator[Crew]:
-    """This process as the first of a crew; the others run `work`, which must be importable by name.
+def workers(n_workers: int, work: Callable[[Worker], None]) -> Iterator[Worker]:
+    """This process as the first of `n_workers`; the others run `work`, which must be importable by name.
 
     Raises BackboneError where one of them failed.
     """
@@ -66,18 +66,18 @@ def crew(n_workers: int, work: Callable[[Crew], None]) -> Iterator[Crew]:
         )
 
 
-def _join(meeting: Path, rank: int, n_workers: int, work: Callable[[Crew], None]) -> None:
+def _join(meeting: Path, rank: int, n_workers: int, work: Callable[[Worker], None]) -> None:
     torch.set_num_threads(1)
     with _member(meeting, rank, n_workers) as me:
         work(me)
 
 
 @contextmanager
-def _member(meeting: Path, rank: int, n_workers: int) -> Iterator[Crew]:
+def _member(meeting: Path, rank: int, n_workers: int) -> Iterator[Worker]:
     if n_workers > 1:
         dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=n_workers)
     try:
-        yield Crew(rank, n_workers)
+        yield Worker(rank, n_workers)
     finally:
         if n_workers > 1:
             dist.destroy_process_group()

@@ -8,12 +8,12 @@ from cytosae_core.images.sources import folder_source
 from cytosae_core.images.table import scan
 from cytosae_core.simulated.cells.files import picture_bytes
 from cytosae_core.simulated.cells.noise import stream
-from cytosae_core.simulated.synthetic import draw_cell, sample_parameters
+from cytosae_core.simulated.synthetic import render_cell, sample_parameters
 from tests.images._trees import write_image, write_tree
 
 
 def write_drawn(path, suffix):
-    cell = draw_cell(sample_parameters("lymphocyte", stream(1, "test")), "mll23", 1)
+    cell = render_cell(sample_parameters("lymphocyte", stream(1, "test")), "mll23", 1)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(picture_bytes(cell, (60, 60), suffix))
     return path

@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_options_that_contradict_each_other_are_one_sentence(monkeypatch, options, words):
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    wanted = importlib.import_module("_wanted")
+    module = importlib.import_module("_start_options")
     with pytest.raises(ConfigError) as caught:
-        tyro.cli(wanted.Wanted, args=list(options))
+        tyro.cli(module.StartOptions, args=list(options))
     for word in words:
         assert word in str(caught.value)
 
@@ -38,33 +38,33 @@ def script(monkeypatch):
     return importlib.import_module("start")
 
 
-def wanted(**options):
-    return importlib.import_module("_wanted").Wanted(port=free_port(), **options)
+def asked(**options):
+    return importlib.import_module("_start_options").StartOptions(port=free_port(), **options)
 
 
 @pytest.mark.parametrize(("name", "reason"), [("empty", "no image file"), ("missing", "no such folder")])
 def test_a_folder_that_is_not_there_or_holds_no_image_is_refused(script, tmp_path, name, reason):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImageTableError, match=reason):
-        script.main(wanted(images=(str(tmp_path / name),)))
+        script.main(asked(images=(str(tmp_path / name),)))
 
 
 def test_too_many_folders_and_names_without_folders_are_refused(script, tmp_path):
     with pytest.raises(ConfigError, match=r"--images a b c: give FOLDER or NAME FOLDER"):
-        script.main(wanted(images=("a", "b", "c")))
+        script.main(asked(images=("a", "b", "c")))
     with pytest.raises(ConfigError, match=r"name the data set of each: acevedo FOLDER"):
-        script.main(wanted(images=("a",), tables=tmp_path))
+        script.main(asked(images=("a",), tables=tmp_path))
 
 
 def test_labelling_alone_needs_a_database_or_an_atlas(script, tmp_path, monkeypatch):
     monkeypatch.setenv("CYTOSAE_DATABASE", str(tmp_path / "none.db"))
     with pytest.raises(ConfigError, match="there is no database"):
-        script.main(wanted(labelling_only=True))
+        script.main(asked(labelling_only=True))
 
 
 def test_a_folder_without_tables_is_refused(script, tmp_path):
     with pytest.raises(CytosaeError, match=str(tmp_path)):
-        script.main(wanted(tables=tmp_path, images=("acevedo", str(tmp_path))))
+        script.main(asked(tables=tmp_path, images=("acevedo", str(tmp_path))))
 
 
 @pytest.mark.slow

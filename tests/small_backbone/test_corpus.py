@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from cytosae_core.errors import ImageTableError
-from cytosae_core.small_backbone.corpus import ATTRIBUTES, PARTS, decode, draw_one, list_real
-from cytosae_core.small_backbone.recipe import Recipe
+from cytosae_core.small_backbone.config import SmallBackboneConfig
+from cytosae_core.small_backbone.corpus import ATTRIBUTES, PARTS, decode, list_real, render_one
 
 FOLDERS = {"basophil": "BA", "monocyte": "MO", "platelet": "PLATELET"}
 N_EACH = 30
@@ -35,7 +35,7 @@ def acevedo(tmp_path):
 
 
 def listed(root):
-    return list_real(root, root / "show_only.txt", root.parent, Recipe())
+    return list_real(root, root / "show_only.txt", root.parent, SmallBackboneConfig())
 
 
 def test_show_only_images_are_in_no_split_and_validation_images_are_never_trained_on(acevedo):
@@ -78,9 +78,9 @@ def test_decoded_images_are_made_once_and_whole(acevedo, tmp_path):
     assert np.array_equal(images, decode(paths, tmp_path / "real.npy"))
 
 
-def test_a_drawn_cell_comes_with_the_coverage_of_each_part():
-    picture, masks = draw_one("eosinophil", "mll23", (3, 1))
-    again, _ = draw_one("eosinophil", "mll23", (3, 1))
+def test_a_rendered_cell_comes_with_the_coverage_of_each_part():
+    picture, masks = render_one("eosinophil", "mll23", (3, 1))
+    again, _ = render_one("eosinophil", "mll23", (3, 1))
     assert picture.shape == (224, 224, 3)
     assert np.array_equal(picture, again)
     assert masks.shape == (len(PARTS), 56, 56)

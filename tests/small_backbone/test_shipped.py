@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
 from cytosae_core.backbone.residual import tokens_at
 from cytosae_core.backbone.vit import load_backbone, random_backbone
 from cytosae_core.images.transforms import to_tensor_array
-from cytosae_core.simulated.synthetic import draw_cell, sample_parameters
+from cytosae_core.simulated.synthetic import render_cell, sample_parameters
+from cytosae_core.small_backbone.config import SmallBackboneConfig, recorded
 from tests.conftest import REPOSITORY
 
 WEIGHTS = REPOSITORY / "cytosae_core" / "backbone" / "weights" / "cytosae-small.safetensors"
@@ -16,13 +18,13 @@ TYPES = ("eosinophil", "neutrophil_segmented", "lymphocyte", "monocyte", "basoph
 N_EACH = 8
 
 
-def drawn_cells():
+def rendered_cells():
     """Images (n, 3, 224, 224) and their types, of a seed that no training used."""
     cells = []
     for place, cell_type in enumerate(TYPES):
         for number in range(N_EACH):
             seed = 990_000 + 100 * place + number
-            cell = draw_cell(sample_parameters(cell_type, np.random.default_rng(seed)), "acevedo", seed=seed)
+            cell = render_cell(sample_parameters(cell_type, np.random.default_rng(seed)), "acevedo", seed=seed)
             cells.append(to_tensor_array(Image.fromarray(cell.rgb)))
     return torch.from_numpy(np.stack(cells)), np.repeat(np.arange(len(TYPES)), N_EACH)
 
@@ -43,9 +45,14 @@ def test_the_weights_are_small_enough_to_ship():
     assert WEIGHTS.stat().st_size <= 12 * 1024**2
 
 
+def test_the_settings_in_the_shipped_file_are_the_defaults_as_they_are_written_today():
+    with safe_open(WEIGHTS, "pt") as file:
+        assert file.metadata()["recipe"] == recorded(SmallBackboneConfig())
+
+
 @pytest.mark.slow
-def test_the_shipped_backbone_tells_new_drawn_cells_apart_and_random_weights_do_less():
-    images, types = drawn_cells()
+def test_the_shipped_backbone_tells_new_rendered_cells_apart_and_random_weights_do_less():
+    images, types = rendered_cells()
     shipped = share_recognised(load_backbone("cytosae-small"), images, types)
     untrained = share_recognised(random_backbone("cytosae-small", 0), images, types)
     print(f"nearest neighbour: shipped {shipped:.3f}, random weights {untrained:.3f}")

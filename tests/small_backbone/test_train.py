@@ -11,26 +11,26 @@ from cytosae_core.backbone.vit import load_backbone
 from cytosae_core.errors import BackboneError
 from cytosae_core.small_backbone import train as training
 from cytosae_core.small_backbone.batches import Corpus
-from cytosae_core.small_backbone.corpus import ATTRIBUTES, PARTS, DrawnCells, RealCells
+from cytosae_core.small_backbone.config import SmallBackboneConfig, TrainingPhase
+from cytosae_core.small_backbone.corpus import ATTRIBUTES, PARTS, RealCells, RenderedCells
 from cytosae_core.small_backbone.publish import publish_weights
-from cytosae_core.small_backbone.recipe import Recipe, Stage
-from cytosae_core.small_backbone.workers import Crew
+from cytosae_core.small_backbone.workers import Worker
 
-STAGE = Stage(n_steps=2, window=2, batch=4, learning_rate=1e-3, warm_up=1)
-RECIPE = Recipe(guide=STAGE, stages=(STAGE,), n_workers=1, checkpoint_every=1)
-ALONE = Crew(0, 1)
+PHASE = TrainingPhase(n_steps=2, window=2, batch=4, learning_rate=1e-3, warm_up=1)
+CONFIG = SmallBackboneConfig(guide=PHASE, phases=(PHASE,), n_workers=1, checkpoint_every=1)
+ALONE = Worker(0, 1)
 
 
 @pytest.fixture(scope="module")
 def corpus():
-    """Twelve noise images with labels, and six drawn ones."""
+    """Twelve noise images with labels, and six rendered ones."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"cell_type": np.arange(12) % 3, "split": ["train"] * 8 + ["held_out"] * 3 + ["unused"]})
     frame[list(ATTRIBUTES)] = rng.integers(-1, 2, (12, len(ATTRIBUTES)))
     real = RealCells(frame, ("a", "b", "c"), (2,) * len(ATTRIBUTES))
     images = rng.integers(0, 256, (18, 224, 224, 3), dtype=np.uint8)
     masks = rng.integers(0, 256, (6, len(PARTS), 56, 56), dtype=np.uint8)
-    return Corpus(real, images[:12], DrawnCells(images[12:], masks, np.arange(6)), RECIPE)
+    return Corpus(real, images[:12], RenderedCells(images[12:], masks, np.arange(6)), CONFIG)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,7 +60,7 @@ def test_only_training_images_are_trained_on_and_only_held_out_ones_watched(corp
     assert seen(corpus.held_out(0, 10), 3) == held_out
 
 
-def test_a_run_stopped_in_any_stage_ends_in_the_weights_of_an_undisturbed_one(corpus, whole_run, tmp_path):
+def test_a_run_stopped_in_any_phase_ends_in_the_weights_of_an_undisturbed_one(corpus, whole_run, tmp_path):
     class Stopped(Exception):
         pass
 
@@ -84,14 +84,16 @@ def test_the_curve_is_on_disk(whole_run):
     assert all(0 <= line["accuracy"] <= 1 for line in lines)
 
 
-def test_another_recipe_in_the_same_folder_is_refused(corpus, whole_run):
-    other = Corpus(corpus.real, corpus.real_images, corpus.drawn, Recipe(guide=STAGE, stages=(STAGE,), n_workers=1))
-    with pytest.raises(BackboneError, match="belongs to another recipe"):
+def test_another_configuration_in_the_same_folder_is_refused(corpus, whole_run):
+    other = Corpus(
+        corpus.real, corpus.real_images, corpus.rendered, SmallBackboneConfig(guide=PHASE, phases=(PHASE,), n_workers=1)
+    )
+    with pytest.raises(BackboneError, match="was begun with other settings"):
         training.train(other, whole_run[1], ALONE)
 
 
 def test_the_published_file_is_small_and_loads_like_any_backbone(whole_run, tmp_path):
-    path = publish_weights(whole_run[0].student, RECIPE, tmp_path)
+    path = publish_weights(whole_run[0].student, CONFIG, tmp_path)
     assert path.stat().st_size <= 12_000_000
     backbone = load_backbone("cytosae-small", path)
     assert (backbone.d_model, backbone.n_blocks, backbone.n_tokens, backbone.image_size) == (192, 12, 257, 224)

@@ -9,7 +9,7 @@ from cytosae_core.backbone.vit import SMALL_ARCHITECTURE, SMALL_SHAPE
 from cytosae_core.errors import ConfigError
 from cytosae_core.geometry import GRID
 from cytosae_core.small_backbone import augment
-from cytosae_core.small_backbone.recipe import Stage
+from cytosae_core.small_backbone.config import TrainingPhase
 from cytosae_core.small_backbone.student import Student, Window, start_student
 from cytosae_core.small_backbone.train import random_window, rate
 
@@ -83,8 +83,8 @@ def test_the_first_patch_embedding_whitens_patches():
 
 
 def test_the_learning_rate_rises_and_then_falls_to_its_last_share():
-    stage = Stage(n_steps=100, window=9, batch=4, learning_rate=1e-3, last_rate=0.25, warm_up=10)
-    rates = [rate(step, stage) for step in range(100)]
+    phase = TrainingPhase(n_steps=100, window=9, batch=4, learning_rate=1e-3, last_rate=0.25, warm_up=10)
+    rates = [rate(step, phase) for step in range(100)]
     assert rates[0] == pytest.approx(1e-4)
     assert max(rates) == pytest.approx(1e-3)
     assert rates[-1] == pytest.approx(0.25e-3, rel=0.01)
@@ -93,4 +93,4 @@ def test_the_learning_rate_rises_and_then_falls_to_its_last_share():
 
 def test_a_window_wider_than_the_image_is_refused():
     with pytest.raises(ConfigError, match="window is 17 patches; give 2 to 16"):
-        Stage(n_steps=1, window=17, batch=1, learning_rate=1e-3)
+        TrainingPhase(n_steps=1, window=17, batch=1, learning_rate=1e-3)

@@ -21,7 +21,7 @@ Attributes = dict[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnCell:
+class RenderedCell:
     """A SIMULATED cell."""
 
     rgb: Pixels
@@ -32,7 +32,9 @@ class DrawnCell:
     """One flat row: what was asked for, and what was drawn and measured."""
 
 
-def draw_cell(parameters: CellParameters, style: str | Style, seed: int, *, slide_seed: int | None = None) -> DrawnCell:
+def render_cell(
+    parameters: CellParameters, style: str | Style, seed: int, *, slide_seed: int | None = None
+) -> RenderedCell:
     """Draw one cell; the same arguments give the same bytes, whatever was drawn before.
 
     `slide_seed` fixes the mixture of dyes and the light: cells of one slide share it; None takes it from `seed`.
@@ -52,7 +54,7 @@ def draw_cell(parameters: CellParameters, style: str | Style, seed: int, *, slid
     attributes = flat(parameters) | {f"n_{kind}_granules": count for kind, count in counts.items()}
     attributes |= {"style": style.name, "seed": seed, "um_per_px": style.um_per_px, "simulated": True}
     attributes |= {"n_red_cells": n_red_cells, "n_platelets": n_platelets} | _measured(masks, style)
-    return DrawnCell(develop(scene, style, seed, slide_seed), masks, attributes)
+    return RenderedCell(develop(scene, style, seed, slide_seed), masks, attributes)
 
 
 def find_style(style: str | Style) -> Style:

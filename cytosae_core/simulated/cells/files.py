@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cytosae_core.errors import ImageError
-from cytosae_core.simulated.cells.compose import DrawnCell
+from cytosae_core.simulated.cells.compose import RenderedCell
 from cytosae_core.simulated.cells.frame import Mask
 from cytosae_core.simulated.cells.scene import MASK_NAMES
 
@@ -18,7 +18,7 @@ NOTICE = "SIMULATED: drawn by a program (CytoSAE workbench); no patient, no real
 _TIFF_DESCRIPTION = 270
 
 
-def picture_bytes(cell: DrawnCell, size: tuple[int, int], suffix: str) -> bytes:
+def picture_bytes(cell: RenderedCell, size: tuple[int, int], suffix: str) -> bytes:
     """Return the file of the picture at `size` (width, height): TIFF for .tif and .tiff, JPEG for .jpg, else PNG.
 
     The notice stands in ImageDescription, the comment or a text chunk.
@@ -36,7 +36,7 @@ def picture_bytes(cell: DrawnCell, size: tuple[int, int], suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def masks_bytes(cell: DrawnCell) -> bytes:
+def masks_bytes(cell: RenderedCell) -> bytes:
     """Return an .npz file: `parts` (288, 288) with one bit a mask, and `names` in the order of the bits."""
     parts = np.zeros(cell.rgb.shape[:2], dtype=np.uint16)
     for bit, name in enumerate(MASK_NAMES):

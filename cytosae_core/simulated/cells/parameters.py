@@ -100,7 +100,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class CellParameters:
-    """One cell: all that `draw_cell` needs besides a style and a seed. Raises ConfigError where it cannot be drawn."""
+    """One cell: all that `render_cell` needs besides a style and a seed. Raises ConfigError for an impossible one."""
 
     cell_type: str
     diameter: float

@@ -20,7 +20,7 @@ import pandas as pd
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.processes import in_parallel
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.simulated.cells.compose import Attributes, draw_cell
+from cytosae_core.simulated.cells.compose import Attributes, render_cell
 from cytosae_core.simulated.cells.files import NOTICE, masks_bytes, picture_bytes
 from cytosae_core.simulated.cells.parameters import CellParameters
 from cytosae_core.simulated.cells.scene import MASK_NAMES
@@ -180,7 +180,7 @@ def _rows_so_far(work: Path, log: Path) -> dict[str, Attributes]:
 
 
 def _draw(plan: Plan, job: Job, work: Path) -> Attributes:
-    cell = draw_cell(job.parameters, plan.style, job.seed, slide_seed=job.slide_seed)
+    cell = render_cell(job.parameters, plan.style, job.seed, slide_seed=job.slide_seed)
     if plan.with_masks:
         _write(work / "masks" / job.path.with_suffix(".npz"), masks_bytes(cell))
     picture = picture_bytes(cell, STYLES[plan.style].file_size, job.path.suffix)

@@ -6,7 +6,7 @@ from functools import lru_cache
 import pytest
 
 from cytosae_core.simulated.cells.noise import stream
-from cytosae_core.simulated.synthetic import CellParameters, DrawnCell, draw_cell, sample_parameters
+from cytosae_core.simulated.synthetic import CellParameters, RenderedCell, render_cell, sample_parameters
 
 
 def plain(cell_type: str, seed: int) -> CellParameters:
@@ -17,8 +17,8 @@ def plain(cell_type: str, seed: int) -> CellParameters:
 
 
 @lru_cache(maxsize=128)
-def drawn(cell_type: str, seed: int, style: str = "mll23") -> DrawnCell:
-    return draw_cell(sample_parameters(cell_type, stream(seed, "test")), style, seed)
+def drawn(cell_type: str, seed: int, style: str = "mll23") -> RenderedCell:
+    return render_cell(sample_parameters(cell_type, stream(seed, "test")), style, seed)
 
 
 @pytest.fixture(scope="session", name="drawn")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytosae_core.simulated.cells.noise import stream
-from cytosae_core.simulated.synthetic import CELL_TYPES, MASK_NAMES, draw_cell, sample_parameters
+from cytosae_core.simulated.synthetic import CELL_TYPES, MASK_NAMES, render_cell, sample_parameters
 
 from .conftest import plain
 
@@ -34,7 +34,7 @@ def check_masks(masks, n_pixels):
     st.integers(0, 2**62),
 )
 def test_parts_lie_inside_the_cell_and_every_pixel_belongs_to_something(cell_type, style, seed):
-    cell = draw_cell(sample_parameters(cell_type, stream(seed, "test")), style, seed)
+    cell = render_cell(sample_parameters(cell_type, stream(seed, "test")), style, seed)
     assert cell.rgb.shape == (288, 288, 3)
     assert cell.rgb.dtype == np.uint8
     check_masks(cell.masks, 288 * 288)
@@ -58,7 +58,7 @@ def test_every_type_has_the_parts_that_its_attributes_name(cell_type, drawn):
 def test_the_drawn_nucleus_takes_about_the_share_that_was_asked_for(cell_type):
     errors = []
     for seed in range(6):
-        cell = draw_cell(plain(cell_type, seed), "mll23", seed)
+        cell = render_cell(plain(cell_type, seed), "mll23", seed)
         errors.append(cell.attributes["measured_nucleus_share"] - cell.attributes["nucleus_share"])
     assert abs(np.mean(errors)) < 0.12
 
@@ -68,7 +68,7 @@ def test_the_cell_is_as_large_as_was_asked_for_in_every_style():
         ratios = []
         for seed in range(5):
             parameters = plain("lymphocyte", seed)
-            cell = draw_cell(parameters, style, seed)
+            cell = render_cell(parameters, style, seed)
             wanted = np.pi * (parameters.diameter / 2) ** 2
             ratios.append(cell.attributes["cell_area_um2"] / wanted)
         assert np.mean(ratios) == pytest.approx(1, abs=tolerance), style

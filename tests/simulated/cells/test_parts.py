@@ -11,7 +11,7 @@ from cytosae_core.simulated.cells.granules import _thinned, stamp
 from cytosae_core.simulated.cells.noise import derive_seed, smooth_noise, stream
 from cytosae_core.simulated.cells.parameters import CellParameters, Nucleus, flat
 from cytosae_core.simulated.cells.shapes import cover, ellipse, segment, union
-from cytosae_core.simulated.synthetic import CELL_TYPES, STYLES, draw_cell, sample_parameters
+from cytosae_core.simulated.synthetic import CELL_TYPES, STYLES, render_cell, sample_parameters
 
 FRAME = whole(0.1)
 
@@ -122,9 +122,9 @@ def test_impossible_wishes_are_refused_with_the_value_and_a_remedy():
     with pytest.raises(ConfigError, match="no cell type 'unicorn': choose one of basophil"):
         sample_parameters("unicorn", np.random.default_rng(0))
     with pytest.raises(ConfigError, match="no style 'sepia': choose one of mll23"):
-        draw_cell(CellParameters("x", diameter=10), "sepia", 0)
+        render_cell(CellParameters("x", diameter=10), "sepia", 0)
     with pytest.raises(ConfigError, match="seed cannot be negative, got -1"):
-        draw_cell(CellParameters("x", diameter=10), "mll23", -1)
+        render_cell(CellParameters("x", diameter=10), "mll23", -1)
 
 
 def test_a_file_pixel_and_a_drawn_pixel_cover_the_same_field():

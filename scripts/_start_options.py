@@ -9,7 +9,7 @@ from cytosae_core.method import TRAINING_DATASET
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StartOptions:
     """What to open. Without arguments: a demo of drawn cells, SIMULATED, that needs nothing."""
 
     images: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """Every number that decides the weights of the small backbone."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.geometry import GRID
@@ -12,7 +13,7 @@ LOCAL_BLOCK = 6
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingPhase:
     """Some training steps at one number of patches."""
 
     n_steps: int
@@ -36,20 +37,22 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SmallBackboneConfig:
     """How the backbone is trained; recorded in the model card."""
 
     seed: int = 0
-    """Decides the split, the drawn cells, the first weights, the order of images and every augmentation."""
-    n_drawn_per_type: int = 24
-    """Drawn cells of each of the types in each of the styles."""
-    drawn_share: float = 0.25
-    """Share of each batch that is drawn."""
-    guide: Stage = field(default_factory=lambda: Stage(n_steps=700, window=GRID, batch=96, learning_rate=3e-3))
+    """Decides the split, the rendered cells, the first weights, the order of images and every augmentation."""
+    n_rendered_per_type: int = 24
+    """Rendered cells of each of the types in each of the styles."""
+    rendered_share: float = 0.25
+    """Share of each batch that is rendered."""
+    guide: TrainingPhase = field(
+        default_factory=lambda: TrainingPhase(n_steps=700, window=GRID, batch=96, learning_rate=3e-3)
+    )
     """Training of the guide, a small convolutional network on images of 128 px."""
-    stages: tuple[Stage, ...] = (
-        Stage(n_steps=1300, window=9, batch=64, learning_rate=2e-3, last_rate=0.25, warm_up=100),
-        Stage(n_steps=220, window=GRID, batch=64, learning_rate=5e-4, warm_up=10),
+    phases: tuple[TrainingPhase, ...] = (
+        TrainingPhase(n_steps=1300, window=9, batch=64, learning_rate=2e-3, last_rate=0.25, warm_up=100),
+        TrainingPhase(n_steps=220, window=GRID, batch=64, learning_rate=5e-4, warm_up=10),
     )
     """Training of the transformer: first on the window around the cell, then on whole images."""
     weight_decay: float = 0.05
@@ -62,3 +65,12 @@ class Recipe:
     """Steps between two states on disk."""
     held_out_share: float = 0.1
     """Share of each cell type that no training sees."""
+
+
+_RECORDED_AS = {"n_rendered_per_type": "n_drawn_per_type", "rendered_share": "drawn_share", "phases": "stages"}
+"""Fields that version 1 wrote under another name: files keep it, so that old and new ones can be compared."""
+
+
+def recorded(config: SmallBackboneConfig) -> str:
+    """The configuration as JSON, the way it stands in the weights' metadata and in the state of a run."""
+    return json.dumps({_RECORDED_AS.get(name, name): value for name, value in asdict(config).items()})
