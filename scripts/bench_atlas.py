@@ -77,7 +77,7 @@ def inputs(config: Config) -> tuple[dict[str, Tensor], Tokens]:
     if config.tokens is None:
         raise ConfigError("a trained SAE needs its tokens; give --tokens too")
     store = TokenStore.open(config.tokens)
-    found = np.stack([store.image(position) for position in range(min(config.n_images, store.n_images))])
+    found = store.read(range(min(config.n_images, store.n_images)))
     return dict(read_checkpoint(config.sae).weights), found
 
 

@@ -11,7 +11,7 @@ from cytosae_core.patients.bags import patient_bags, pool_tokens
 from cytosae_core.patients.classification import ClassificationConfig, classify_patients, used_patients
 from cytosae_core.patients.inputs import open_barcodes
 from cytosae_core.patients.mil import MilConfig
-from cytosae_core.tokens.store import TokenStore
+from cytosae_core.tokens.source import StoreTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +38,9 @@ def main(config: Config) -> None:
     mean = atlas.statistics(config.training_dataset)["mean_activation"].to_numpy(dtype="float64", na_value=float("nan"))
     bags = None
     if config.tokens is not None:
-        store = TokenStore.open(config.tokens, config.block)
+        tokens = StoreTokens.open(config.tokens, config.block)
         patients = used_patients(barcodes, config.min_images)
-        bags = patient_bags(store.index, pool_tokens(store, bar("tokens")), patients)
+        bags = patient_bags(tokens.index, pool_tokens(tokens, bar("tokens")), patients)
     tables = classify_patients(
         barcodes, mean, bags, config=config, mil=config.mil, progress=bar("fits"), test_progress=bar("permutations")
     )

@@ -12,7 +12,7 @@ from cytosae_core.method import N_DIFFERENTIAL
 from cytosae_core.patients.comparison import compare_groups
 from cytosae_core.patients.differential import Ranking
 from cytosae_core.patients.inputs import open_barcodes
-from cytosae_core.tokens.store import TokenStore
+from cytosae_core.tokens.source import StoreTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def main(config: Config) -> None:
     table = compare_groups(barcodes, *config.groups, **options, progress=bar("bootstrap"))
     if config.drawn is not None and config.tokens is not None and config.sae is not None:
         latents, _ = open_latents(config.sae, atlas.sae_id)
-        table = explain_by_cells(table, latents, TokenStore.open(config.tokens), config.drawn, config.groups)
+        table = explain_by_cells(table, latents, StoreTokens.open(config.tokens), config.drawn, config.groups)
     settings = asdict(config) | {"atlas_id": atlas.atlas_id}
     write_results(config.out, {"differential": table}, settings, simulated=atlas.simulated)
     print(f"{config.out}{' (SIMULATED)' if atlas.simulated else ''}\n{table.head(10).round(3).to_string(index=False)}")

@@ -13,7 +13,7 @@ from cytosae_core.errors import ConfigError
 from cytosae_core.patients.anndata_export import export_level
 from cytosae_core.patients.inputs import open_barcodes
 from cytosae_core.patients.levels import Level, disease_level, image_level, patient_level
-from cytosae_core.tokens.store import TokenStore
+from cytosae_core.tokens.source import StoreTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,8 @@ def _images(config: Config, atlas: LatentAtlas, barcodes: Barcodes) -> Level:
         raise ConfigError("barcodes of images are counted anew; give --tokens and --sae")
     latents, _ = open_latents(config.sae, atlas.sae_id)
     with_cls = barcodes.tokens == "patches+cls"
-    store = TokenStore.open(config.tokens, config.block)
-    return image_level(latents, store, tau=barcodes.tau, with_cls=with_cls, progress=bar("latents"))
+    tokens = StoreTokens.open(config.tokens, config.block)
+    return image_level(latents, tokens, tau=barcodes.tau, with_cls=with_cls, progress=bar("latents"))
 
 
 if __name__ == "__main__":

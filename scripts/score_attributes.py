@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from _cli import bar, run
 
 from cytosae_core.artifacts.results import write_results
@@ -11,7 +12,7 @@ from cytosae_core.concepts.attribute_list import list_digest
 from cytosae_core.concepts.inputs import open_latents
 from cytosae_core.concepts.scoring import ScoringConfig, score_attributes, split_note
 from cytosae_core.patients.bags import pool_tokens
-from cytosae_core.tokens.selection import SelectedTokens
+from cytosae_core.tokens.source import StoreTokens
 from cytosae_core.tokens.store import TokenStore
 
 
@@ -40,7 +41,7 @@ def main(config: Config) -> None:
     store = TokenStore.open(config.tokens, config.block)
     latents, sae_id = open_latents(config.sae)
     known = label_sources.find_labels(store.index, config.drawn, config.wbcatt, config.leave_out, bar("masks"))
-    tokens = SelectedTokens(store, known.rows)
+    tokens = StoreTokens(store, np.flatnonzero(known.rows))
     embeddings = pool_tokens(tokens, bar("embeddings"))[:, 0]
     tables = score_attributes(
         latents, tokens, known.labels, embeddings, truth=known.truth, config=config,

@@ -9,7 +9,7 @@ from _watch import WatchConfig, watchers
 
 from cytosae_core.sae.config import SaeConfig, paper
 from cytosae_core.sae.train import train
-from cytosae_core.tokens.source import split_store
+from cytosae_core.tokens.split import split_store
 from cytosae_core.tokens.store import TokenStore
 
 

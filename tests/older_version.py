@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cytosae_core.sae.config import SaeConfig
-from cytosae_core.tokens.source import split_store
+from cytosae_core.tokens.split import split_store
 from cytosae_core.tokens.store import TokenStore
 
 OLD = Path(__file__).parent / "fixtures" / "version_1"

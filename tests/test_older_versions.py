@@ -48,9 +48,9 @@ from cytosae_core.sae.sweep import open_splits, run_sweep
 from cytosae_core.sae.train import train
 from cytosae_core.simulated.synthetic import write_dataset
 from cytosae_core.study.files import read_study
-from cytosae_core.tokens.dataset_tokens import StoreTokens
 from cytosae_core.tokens.extract import extract
 from cytosae_core.tokens.plan import ExtractConfig, make_plan
+from cytosae_core.tokens.source import StoreTokens
 from cytosae_core.tokens.store import TokenStore
 from tests.older_version import (
     EXPECTED,
@@ -193,7 +193,7 @@ def test_a_build_that_version_1_began_is_finished_to_the_same_numbers(tmp_path):
         definitions=Definitions(tau=0.02, n_references=4), noise=NoiseFilter(max_mean_activation=1), part_images=2,
         image_barcodes=True, n_patch_latents=2, all_pictures=True, n_workers=1,
     )  # fmt: skip
-    dataset = DatasetInput(StoreTokens(TokenStore.open(OLD / "tokens_first", 5)), OLD / "cells", simulated=True)
+    dataset = DatasetInput(StoreTokens.by_id(TokenStore.open(OLD / "tokens_first", 5)), OLD / "cells", simulated=True)
     told = []
     build_atlas(
         read_checkpoint(OLD / "sae").latents_first(), [dataset], tmp_path / "build" / "atlas", config,

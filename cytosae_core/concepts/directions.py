@@ -5,37 +5,19 @@
 so that all of them are pooled over an image, chosen and scored in exactly the same way.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cytosae_core.errors import AnalysisError
+from cytosae_core.tokens.source import TokenSource, in_order
 
 Kind = Literal["latent", "dimension", "component", "random"]
 FloatArray = NDArray[np.float32]
-
-
-class TokenReader(Protocol):
-    """What is needed of a token store."""
-
-    @property
-    def n_images(self) -> int:
-        """Number of images."""
-
-    @property
-    def d_model(self) -> int:
-        """Width of a token."""
-
-    @property
-    def index(self) -> pd.DataFrame:
-        """One row an image, in the order of the tokens."""
-
-    def images(self, batch_size: int = 64) -> Iterator[tuple[range, NDArray[np.float16]]]:
-        """All images in order: (positions, tokens (n, n_tokens, d_model))."""
+BATCH = 32
+"""Images that are read at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,16 +72,17 @@ def random_directions(d_model: int, n_directions: int, seed: int) -> Directions:
     return Directions("random", unit, np.zeros(n_directions, np.float32))
 
 
-def components(tokens: TokenReader, rows: NDArray[np.bool_]) -> Directions:
+def components(tokens: TokenSource, rows: NDArray[np.bool_]) -> Directions:
     """All principal components of the tokens of the images `rows` (n_images,), the largest variance first.
 
     Raises AnalysisError where no image is chosen.
     """
-    total = np.zeros(tokens.d_model)
-    products = np.zeros((tokens.d_model, tokens.d_model))
+    d_model = tokens.shape[2]
+    total = np.zeros(d_model)
+    products = np.zeros((d_model, d_model))
     n = 0
-    for positions, batch in tokens.images():
-        flat = batch[rows[positions.start : positions.stop]].reshape(-1, tokens.d_model).astype(np.float64)
+    for place, batch in in_order(tokens, BATCH):
+        flat = batch[rows[place]].reshape(-1, d_model).astype(np.float64)
         total += flat.sum(axis=0)
         products += flat.T @ flat
         n += len(flat)

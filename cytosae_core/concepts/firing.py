@@ -10,24 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cytosae_core.atlas.definitions import Definitions
-from cytosae_core.concepts.directions import Directions, TokenReader
+from cytosae_core.concepts.directions import BATCH, Directions
 from cytosae_core.errors import AnalysisError
 from cytosae_core.progress import Progress, no_progress
+from cytosae_core.tokens.source import TokenSource, in_order
 
 if TYPE_CHECKING:
     from cytosae_core.sae.checkpoint import Weights
 
 
-def firing_latents(latents: Directions, tokens: TokenReader, progress: Progress = no_progress) -> NDArray[np.int64]:
+def firing_latents(latents: Directions, tokens: TokenSource, progress: Progress = no_progress) -> NDArray[np.int64]:
     """Numbers (n_firing,), ascending, of the latents that are active at some token; AnalysisError for none."""
     from cytosae_core.atlas.build.encode import SparseEncoder
 
     fires = np.zeros(latents.n_directions, bool)
     encoder: SparseEncoder | None = None
-    for positions, batch in tokens.images():
+    for place, batch in in_order(tokens, BATCH):
         encoder = encoder or SparseEncoder(_weights(latents, batch[0].mean(axis=0, dtype=np.float32)), Definitions())
         fires[encoder.images(batch).active().latent] = True
-        progress(positions.stop, tokens.n_images)
+        progress(place.stop, tokens.shape[0])
     if not fires.any():
         raise AnalysisError("no latent is active on these images; take the tokens that the SAE was trained on")
     return np.flatnonzero(fires)

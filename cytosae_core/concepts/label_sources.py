@@ -72,13 +72,18 @@ def class_labels(index: pd.DataFrame) -> KnownLabels:
 
 
 def leave_out(known: KnownLabels, index: pd.DataFrame, listed: Path) -> KnownLabels:
-    """Without the images whose relative path is a line of the text file `listed`: those that may not be scored on."""
+    """Without the images whose relative path is a line of the text file `listed`: those that may not be scored on.
+
+    Raises AnalysisError where the file cannot be read, and where no image is left.
+    """
     try:
         names = {line.strip() for line in listed.read_text(encoding="utf-8").splitlines()} - {""}
     except (OSError, ValueError) as error:
         raise AnalysisError(f"{listed} cannot be read ({error}); give a text file with one path a line") from error
     kept = ~index["relative_path"].isin(names).to_numpy(dtype=bool)
     within = kept[known.rows]
+    if not within.any():
+        raise AnalysisError("no image of the token store is among those to be scored; extract tokens of the same set")
     truth = known.truth
     if truth is not None:
         truth = DrawnTruth(truth.attributes[within].reset_index(drop=True), truth.coverage[within], truth.parts)

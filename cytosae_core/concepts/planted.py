@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cytosae_core.concepts.directions import Directions, TokenReader
+from cytosae_core.concepts.directions import Directions
 from cytosae_core.concepts.drawn_labels import read_attributes
 from cytosae_core.concepts.pooling import pooled_chunks
 from cytosae_core.concepts.ranks import auroc_columns
 from cytosae_core.errors import AnalysisError
+from cytosae_core.tokens.source import TokenSource
 
 MIN_IMAGES = 5
 """Images of a cell type that are needed for it to be told from the others."""
@@ -58,7 +59,7 @@ def planted_cells(
 
 
 def explain_by_cells(
-    listed: pd.DataFrame, latents: Directions, tokens: TokenReader, folder: Path, groups: tuple[str, str]
+    listed: pd.DataFrame, latents: Directions, tokens: TokenSource, folder: Path, groups: tuple[str, str]
 ) -> pd.DataFrame:
     """`planted_cells` of the listed latents on the images of a SIMULATED cohort drawn into `folder`.
 

@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cytosae_core.concepts.directions import Directions, FloatArray, TokenReader
+from cytosae_core.concepts.directions import BATCH, Directions, FloatArray
 from cytosae_core.geometry import PATCHES
 from cytosae_core.progress import Progress, no_progress
+from cytosae_core.tokens.source import TokenSource, in_order
 
 CHUNK = 1024
 """Directions of one pass over the tokens."""
-BATCH = 32
-"""Images of one batch."""
 NO_SPREAD = 1e-12
 """Products of standard deviations below this are rounding noise."""
 
@@ -67,7 +66,7 @@ class _PatchSums:
 
 def pooled_chunks(
     directions: Directions,
-    tokens: TokenReader,
+    tokens: TokenSource,
     *,
     coverage: Coverage | None = None,
     choosing: NDArray[np.bool_] | None = None,
@@ -85,13 +84,12 @@ def pooled_chunks(
 
 
 def _pool(
-    part: Directions, tokens: TokenReader, coverage: Coverage | None, choosing: NDArray[np.bool_] | None
+    part: Directions, tokens: TokenSource, coverage: Coverage | None, choosing: NDArray[np.bool_] | None
 ) -> tuple[dict[str, FloatArray], NDArray[np.float64] | None]:
-    shape = (tokens.n_images, part.n_directions)
+    shape = (tokens.shape[0], part.n_directions)
     mean, high, low = (np.empty(shape, np.float32) for _ in range(3))
     sums = None if coverage is None else _PatchSums(coverage.shape[1], part.n_directions)
-    for positions, batch in tokens.images(BATCH):
-        place = slice(positions.start, positions.stop)
+    for place, batch in in_order(tokens, BATCH):
         values = part.of(batch)
         patches = values[:, PATCHES]
         mean[place], high[place] = values.mean(axis=1), patches.max(axis=1)
@@ -107,11 +105,11 @@ def _pool(
     return pooled, None if sums is None else sums.correlation()
 
 
-def maps_of(directions: Directions, tokens: TokenReader, rows: NDArray[np.bool_]) -> FloatArray:
+def maps_of(directions: Directions, tokens: TokenSource, rows: NDArray[np.bool_]) -> FloatArray:
     """Patch values (n_chosen, n_directions, grid, grid) on the images `rows` (n_images,), in their order."""
     parts = []
-    for positions, batch in tokens.images(BATCH):
-        chosen = batch[rows[positions.start : positions.stop]]
+    for place, batch in in_order(tokens, BATCH):
+        chosen = batch[rows[place]]
         if len(chosen):
             values = np.moveaxis(directions.of(chosen[:, PATCHES]), 1, 2)
             grid = round(values.shape[-1] ** 0.5)

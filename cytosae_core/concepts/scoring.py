@@ -18,7 +18,7 @@ from cytosae_core.concepts.attributes import (
     split_halves,
     summary_table,
 )
-from cytosae_core.concepts.directions import Directions, TokenReader, components, dimensions, random_directions
+from cytosae_core.concepts.directions import Directions, components, dimensions, random_directions
 from cytosae_core.concepts.drawn_labels import DrawnTruth
 from cytosae_core.concepts.firing import firing_latents
 from cytosae_core.concepts.localisation import localisation, localisation_row, usable_images
@@ -26,6 +26,7 @@ from cytosae_core.concepts.monosemanticity import mean_similarity, monosemantici
 from cytosae_core.concepts.pooling import CHUNK, Coverage, Pooled, maps_of, pooled_chunks
 from cytosae_core.errors import AnalysisError
 from cytosae_core.progress import Progress, no_progress
+from cytosae_core.tokens.source import TokenSource
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class _Pass:
 
 def score_attributes(
     latents: Directions,
-    tokens: TokenReader,
+    tokens: TokenSource,
     labels: pd.DataFrame,
     embeddings: NDArray[np.float32],
     *,
@@ -115,11 +116,12 @@ def score_attributes(
     return tables
 
 
-def _rivals(tokens: TokenReader, choosing: BoolArray, config: ScoringConfig) -> dict[str, Directions]:
+def _rivals(tokens: TokenSource, choosing: BoolArray, config: ScoringConfig) -> dict[str, Directions]:
+    d_model = tokens.shape[2]
     return {
-        "dimension": dimensions(tokens.d_model),
+        "dimension": dimensions(d_model),
         "component": components(tokens, choosing),
-        "random": random_directions(tokens.d_model, config.n_random, config.seed),
+        "random": random_directions(d_model, config.n_random, config.seed),
     }
 
 
@@ -167,7 +169,7 @@ class _Count:
 
 def _one_pass(
     directions: Directions,
-    tokens: TokenReader,
+    tokens: TokenSource,
     known: BoolArray,
     choosing: BoolArray,
     embeddings: NDArray[np.float32],
@@ -203,7 +205,7 @@ def _monosemanticity_table(passes: dict[str, _Pass], embeddings: NDArray[np.floa
 
 def _maps_on_masks(
     latents: Directions,
-    tokens: TokenReader,
+    tokens: TokenSource,
     truth: DrawnTruth,
     labels: pd.DataFrame,
     held_out: BoolArray,

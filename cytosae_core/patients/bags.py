@@ -6,23 +6,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cytosae_core.concepts.directions import TokenReader
+from cytosae_core.concepts.directions import BATCH
 from cytosae_core.errors import AnalysisError
 from cytosae_core.geometry import CLS, PATCHES
 from cytosae_core.progress import Progress, no_progress
+from cytosae_core.tokens.source import TokenSource, in_order
 
 PooledTokens = NDArray[np.float32]
 """(n_images, 2, d_model): the CLS token, and the mean of the patches."""
 
 
-def pool_tokens(tokens: TokenReader, progress: Progress = no_progress) -> PooledTokens:
+def pool_tokens(tokens: TokenSource, progress: Progress = no_progress) -> PooledTokens:
     """CLS token and mean patch of every image, (n_images, 2, d_model), read in batches."""
-    pooled = np.empty((tokens.n_images, 2, tokens.d_model), np.float32)
-    for positions, batch in tokens.images():
-        place = slice(positions.start, positions.stop)
+    n_images, _, d_model = tokens.shape
+    pooled = np.empty((n_images, 2, d_model), np.float32)
+    for place, batch in in_order(tokens, BATCH):
         pooled[place, 0] = batch[:, CLS]
         pooled[place, 1] = batch[:, PATCHES].mean(axis=1, dtype=np.float32)
-        progress(positions.stop, tokens.n_images)
+        progress(place.stop, n_images)
     return pooled
 
 

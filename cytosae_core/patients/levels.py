@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cytosae_core.concepts.directions import Directions, TokenReader
-from cytosae_core.concepts.pooling import BATCH, CHUNK
+from cytosae_core.concepts.directions import BATCH, Directions
+from cytosae_core.concepts.pooling import CHUNK
 from cytosae_core.geometry import PATCHES
 from cytosae_core.patients.differential import PatientCounts, patient_barcodes, usable_patients
 from cytosae_core.progress import Progress, no_progress
+from cytosae_core.tokens.source import TokenSource, in_order
 
 FloatArray = NDArray[np.float64]
 
@@ -54,14 +55,14 @@ def disease_level(patients: Level) -> Level:
 
 
 def image_level(
-    latents: Directions, tokens: TokenReader, *, tau: float, with_cls: bool = False, progress: Progress = no_progress
+    latents: Directions, tokens: TokenSource, *, tau: float, with_cls: bool = False, progress: Progress = no_progress
 ) -> Level:
     """Images in the order of the tokens: the patches, and CLS when asked for, whose activation is above `tau`."""
     chunks = []
     for first in range(0, latents.n_directions, CHUNK):
         part = latents.take(slice(first, first + CHUNK))
         blocks = []
-        for _, batch in tokens.images(BATCH):
+        for _, batch in in_order(tokens, BATCH):
             used = batch if with_cls else batch[:, PATCHES]
             blocks.append(sparse.csr_matrix((part.of(used) > tau).sum(axis=1, dtype=np.int32)))
         chunks.append(sparse.vstack(blocks))

@@ -25,10 +25,10 @@ from cytosae_core.sae.curves import CurvesPage
 from cytosae_core.sae.logs import MetricsTable
 from cytosae_core.sae.observe import Observer
 from cytosae_core.sae.train import train
-from cytosae_core.tokens.dataset_tokens import StoreTokens
 from cytosae_core.tokens.extract import extract
 from cytosae_core.tokens.plan import ExtractConfig
-from cytosae_core.tokens.source import split_store
+from cytosae_core.tokens.source import StoreTokens
+from cytosae_core.tokens.split import split_store
 from cytosae_core.tokens.store import TokenStore
 
 
@@ -74,7 +74,7 @@ def sae_config(settings: PipelineSettings, store: TokenStore) -> SaeConfig:
 def make_atlas(settings: PipelineSettings, cells: Cells, paths: RunPaths, progress_of: ProgressOf) -> None:
     """Statistics, references, maps, pictures, and barcodes where there are patients."""
     store = TokenStore.open(paths.tokens, settings.block)
-    source = DatasetInput(StoreTokens(store), cells.root, cells.um_per_px, store.simulated)
+    source = DatasetInput(StoreTokens.by_id(store), cells.root, cells.um_per_px, store.simulated)
     with _half_of_the_threads():
         build_atlas(
             read_checkpoint(paths.sae).latents_first(),
@@ -112,8 +112,8 @@ def make_differential(
     )  # fmt: skip
     if cells.rendered is not None:
         directions, _ = open_latents(paths.sae, atlas.sae_id)
-        store = TokenStore.open(paths.tokens, settings.block)
-        table = explain_by_cells(table, directions, store, cells.rendered, groups)
+        tokens = StoreTokens.open(paths.tokens, settings.block)
+        table = explain_by_cells(table, directions, tokens, cells.rendered, groups)
     record = {"recipe": settings, "groups": groups, "atlas_id": atlas.atlas_id, "sae_id": atlas.sae_id}
     write_results(paths.differential, {"differential": table}, record, simulated=atlas.simulated)
 

@@ -14,7 +14,8 @@ import torch
 from cytosae_core.errors import AnalysisError
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.accumulators import SpreadSums
-from cytosae_core.sae.metrics import ImageTokens, check_spread
+from cytosae_core.sae.metrics import check_spread
+from cytosae_core.tokens.source import TokenSource, in_order
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,7 +53,7 @@ class CovarianceSums:
         self.n_tokens = n_all
 
 
-def principal_components(training: ImageTokens, progress: Progress = no_progress) -> PrincipalComponents:
+def principal_components(training: TokenSource, progress: Progress = no_progress) -> PrincipalComponents:
     """The principal components of the training tokens, from their streamed covariance; `progress` counts images."""
     sums = CovarianceSums(training.shape[2])
     for x in _batches(training, progress):
@@ -64,7 +65,7 @@ def principal_components(training: ImageTokens, progress: Progress = no_progress
 
 
 def explained_by_components(
-    components: PrincipalComponents, held_out: ImageTokens, progress: Progress = no_progress
+    components: PrincipalComponents, held_out: TokenSource, progress: Progress = no_progress
 ) -> Floats:
     """(d_in + 1,) centred explained variance of the held-out tokens by the first 0, 1, ... d_in components.
 
@@ -86,8 +87,8 @@ def n_components_at(l0: float, d_in: int) -> int:
     return min(round(l0), d_in)
 
 
-def _batches(tokens: ImageTokens, progress: Progress) -> Iterator[Floats]:
+def _batches(tokens: TokenSource, progress: Progress) -> Iterator[Floats]:
     n_images, _, d_in = tokens.shape
-    for start in range(0, n_images, BATCH_IMAGES):
-        yield np.asarray(tokens[start : start + BATCH_IMAGES], np.float64).reshape(-1, d_in)
-        progress(min(start + BATCH_IMAGES, n_images), n_images)
+    for rows, batch in in_order(tokens, BATCH_IMAGES):
+        yield batch.astype(np.float64).reshape(-1, d_in)
+        progress(rows.stop, n_images)

@@ -9,9 +9,12 @@ from itertools import count
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cytosae_core.sae.config import SaeConfig
-from cytosae_core.tokens.source import Rows, Tokens, TokenSource
+from cytosae_core.tokens.source import Tokens, TokenSource
+
+Rows = npt.NDArray[np.int64]
 
 
 class Position(NamedTuple):
@@ -40,7 +43,7 @@ def position(tokens: TokenSource, config: SaeConfig, n_drawn: int) -> Position:
 
 def _of_images(tokens: TokenSource, config: SaeConfig, n_drawn: int) -> Iterator[Tokens]:
     for batch in count(n_drawn):
-        yield tokens.images(_rows(tokens.shape[0], config, batch))
+        yield tokens.take(_rows(tokens.shape[0], config, batch))
 
 
 def _rows(n_images: int, config: SaeConfig, batch: int) -> Rows:

@@ -14,7 +14,8 @@ from cytosae_core.sae.checkpoint import read_converted
 from cytosae_core.sae.metrics import Evaluation, evaluate
 from cytosae_core.sae.model import SparseAutoencoder
 from cytosae_core.sae.run_folder import read_run
-from cytosae_core.tokens.source import StoreTokens, split_store
+from cytosae_core.tokens.source import StoreTokens
+from cytosae_core.tokens.split import split_store
 from cytosae_core.tokens.store import TokenStore
 
 COLUMNS = (

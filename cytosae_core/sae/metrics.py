@@ -7,10 +7,8 @@ Activations exist for one batch of images at a time.
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,6 +16,7 @@ from cytosae_core import method
 from cytosae_core.errors import AnalysisError, ConfigError
 from cytosae_core.sae.accumulators import ErrorSums, LatentSums, SpreadSums
 from cytosae_core.sae.model import SparseAutoencoder
+from cytosae_core.tokens.source import TokenSource, in_order
 
 RARE_FREQUENCY = 1e-4
 """A latent that fires, but on less than this share of the tokens, is rare."""
@@ -25,17 +24,6 @@ ALWAYS_ON_FREQUENCY = 0.5
 """A latent that is active on more than this share of the images is always on."""
 _ROUNDING = 1e-20
 """Spread, relative to the tokens' squares, that float64 rounding can make out of equal tokens."""
-
-
-class ImageTokens(Protocol):
-    """Tokens (n_images, n_tokens, d_in): a numpy array, a memory map, or what reads them when a slice is asked for."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n_images, n_tokens, d_in)."""
-
-    def __getitem__(self, images: slice, /) -> npt.NDArray[np.generic]:
-        """The tokens of these images."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +72,7 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(sae: SparseAutoencoder, tokens: ImageTokens, *, batch_images: int = 4) -> Evaluation:
+def evaluate(sae: SparseAutoencoder, tokens: TokenSource, *, batch_images: int = 4) -> Evaluation:
     """All figures of the autoencoder on these images; memory grows with `batch_images`, the figures do not change.
 
     Raises AnalysisError when there are no tokens, or no spread to be explained.
@@ -99,20 +87,19 @@ def evaluate(sae: SparseAutoencoder, tokens: ImageTokens, *, batch_images: int =
     return _figures(errors, spread, latents)
 
 
-def _batches(sae: SparseAutoencoder, tokens: ImageTokens, batch_images: int) -> Iterator[Tensor]:
-    shape = tuple(tokens.shape)
-    if len(shape) != 3 or shape[2] != sae.d_in:
-        raise ConfigError(f"tokens of shape {shape}: the SAE needs (n_images, n_tokens, {sae.d_in}); give its tokens")
-    if batch_images < 1:
-        raise ConfigError(f"batch_images {batch_images}: must be at least 1")
-    for start in range(0, shape[0], batch_images):
-        part = torch.as_tensor(np.asarray(tokens[start : start + batch_images]))
-        if not bool(part.isfinite().all()):
+def _batches(sae: SparseAutoencoder, tokens: TokenSource, batch_images: int) -> Iterator[Tensor]:
+    if tokens.shape[2] != sae.d_in:
+        raise ConfigError(
+            f"tokens of shape {tokens.shape}: the SAE needs (n_images, n_tokens, {sae.d_in}); give its tokens"
+        )
+    for rows, part in in_order(tokens, batch_images):
+        x = torch.as_tensor(part)
+        if not bool(x.isfinite().all()):
             raise AnalysisError(
-                f"the tokens of the held-out images {start} to {start + len(part) - 1} hold a NaN or infinite value; "
+                f"the tokens of the held-out images {rows.start} to {rows.stop - 1} hold a NaN or infinite value; "
                 "check the token store: TokenStore.verify() finds changed files"
             )
-        yield part.to(sae.W_enc.device, sae.W_enc.dtype)
+        yield x.to(sae.W_enc.device, sae.W_enc.dtype)
 
 
 def _figures(errors: ErrorSums, spread: SpreadSums, latents: LatentSums) -> Evaluation:

@@ -23,7 +23,7 @@ from cytosae_core.sae.logs import MetricsTable, dead_share_window
 from cytosae_core.sae.run_folder import read_run
 from cytosae_core.sae.sweep_table import write_tables
 from cytosae_core.sae.train import TrainResult, train
-from cytosae_core.tokens.source import Split, split_store
+from cytosae_core.tokens.split import Split, split_store
 from cytosae_core.tokens.store import TokenStore
 
 

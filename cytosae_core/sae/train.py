@@ -19,7 +19,7 @@ from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.batches import token_batches
 from cytosae_core.sae.checkpoint import read_converted
 from cytosae_core.sae.config import SaeConfig
-from cytosae_core.sae.metrics import ImageTokens, evaluate
+from cytosae_core.sae.metrics import evaluate
 from cytosae_core.sae.model import SparseAutoencoder
 from cytosae_core.sae.observe import Observer, StepRecord
 from cytosae_core.sae.run_folder import publish_run, read_run, settings_of
@@ -46,7 +46,7 @@ class TrainResult(NamedTuple):
 
 
 def train(
-    config: SaeConfig, tokens: TokenSource, folder: Path, *, held_out: ImageTokens | None = None,
+    config: SaeConfig, tokens: TokenSource, folder: Path, *, held_out: TokenSource | None = None,
     observers: Sequence[Observer] = (), progress: Progress = no_progress, device: str = "cpu",
 ) -> TrainResult:  # fmt: skip
     """Train in `folder`, or go on with the run that lies there, or find it finished.
@@ -78,7 +78,7 @@ class _Run:
     tokens: TokenSource
     folder: Path
     settings: Mapping[str, Any]
-    held_out: ImageTokens | None
+    held_out: TokenSource | None
     observers: Sequence[Observer]
     progress: Progress
 

@@ -32,8 +32,9 @@ from cytosae_core.tokens.publish import (
     store_folder,
 )
 from cytosae_core.tokens.shards import ShardRecord, read_record, write_shard
+from cytosae_core.tokens.shuffle import Tokens
 from cytosae_core.tokens.store import TokenStore
-from cytosae_core.tokens.stream import TokenBatch, Tokens, forward_batches
+from cytosae_core.tokens.stream import ForwardBatch, forward_batches
 
 _DEFAULTS = ExtractConfig()
 _ALONE = Team()
@@ -134,7 +135,7 @@ class _OpenShard:
     """A shard in memory while its batches come in."""
 
     def __init__(
-        self, shard_index: int, batches: list[range], plan: dict[str, Any], stream: Iterator[TokenBatch]
+        self, shard_index: int, batches: list[range], plan: dict[str, Any], stream: Iterator[ForwardBatch]
     ) -> None:
         self.shard_index, self.n_batches, self.stream = shard_index, len(batches), stream
         shape = (sum(map(len, batches)), plan["n_tokens"], plan["d_model"])
@@ -142,14 +143,14 @@ class _OpenShard:
         self.positions: list[int] = []
         self.skipped: list[Skipped] = []
 
-    def batches(self) -> Iterator[TokenBatch]:
+    def batches(self) -> Iterator[ForwardBatch]:
         """The batches of this shard out of the common stream, kept as they pass."""
         for _ in range(self.n_batches):
             batch = next(self.stream)
             self._keep(batch)
             yield batch
 
-    def _keep(self, batch: TokenBatch) -> None:
+    def _keep(self, batch: ForwardBatch) -> None:
         start = len(self.positions)
         self.positions += batch.positions
         self.skipped += batch.skipped

@@ -18,10 +18,8 @@ from cytosae_core.images.simulated import holds_simulated
 from cytosae_core.images.table import ImageTable
 from cytosae_core.tokens.plan import n_shards_of
 from cytosae_core.tokens.shards import STORE, FileRecord, ShardRecord, read_record, sync_folder, write_whole
-from cytosae_core.tokens.store import INDEX, MANIFEST, TokenStore
+from cytosae_core.tokens.store import INDEX, INDEX_COLUMNS, MANIFEST, TokenStore
 
-INDEX_COLUMNS = ["image_id", "dataset", "relative_path", "label", "patient", "diagnosis"]
-"""Columns of the image table that the index keeps; `shard_index` and `row` (in the shard) follow them."""
 N_INDEX_ROWS = 2048
 """Rows of the index that are encoded, and read, at a time."""
 N_SHOWN = 3

@@ -1,27 +1,27 @@
 """Shuffled tokens at sequential speed: whole chunks are read into a pool, and the pool is permuted in memory.
 
-The chunks of a reader come in a random order; each is one contiguous read. A pool takes as many of them as fit, from
-all over the data set, and its tokens leave it in a random order. The sequence of all pools, cut into batches, is the
-epoch, so that any batch can be found again without reading what comes before its pool.
+The chunks come in a random order; each is one contiguous read. A pool takes as many of them as fit, from all over the
+data set, and its tokens leave it in a random order. The sequence of all pools, cut into batches, is the epoch, so that
+any token can be found again without reading what comes before its pool.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cytosae_core.errors import ConfigError
-from cytosae_core.geometry import PATCHES
 
 Tokens = npt.NDArray[np.float16]
+OpenShard = Callable[[int], Tokens]
+"""From the number of a shard to its tokens (n_images, n_tokens, d_model)."""
 
 
 @dataclass(frozen=True)
 class ShuffleConfig:
-    """How tokens are shuffled; with the epoch and the reader it fixes their order."""
+    """How tokens are shuffled; with the epoch it fixes their order."""
 
     batch_size: int
     """Tokens in a batch."""
@@ -29,16 +29,11 @@ class ShuffleConfig:
     """Seed of both permutations."""
     pool_bytes: int = 256 * 2**20
     """Memory that is permuted at a time; at least one chunk."""
-    chunk_images: int = 16
-    """Images that are read in one piece (ViT-B: 6 MB)."""
-    patches_only: bool = False
-    """Leave out the CLS tokens."""
 
     def __post_init__(self) -> None:
-        if min(self.batch_size, self.pool_bytes, self.chunk_images) < 1:
+        if min(self.batch_size, self.pool_bytes) < 1:
             raise ConfigError(
-                f"batch_size {self.batch_size}, pool_bytes {self.pool_bytes}, chunk_images {self.chunk_images}:"
-                " all must be at least 1"
+                f"batch_size {self.batch_size}, pool_bytes {self.pool_bytes}: both must be at least 1; raise them"
             )
 
 
@@ -53,43 +48,32 @@ class Chunk(NamedTuple):
     """Number of images."""
 
 
-def shuffled_batches(
-    chunks: Sequence[Chunk], read_shard: Callable[[int], Tokens], shape: tuple[int, int], config: ShuffleConfig,
-    place: tuple[int, int, int], start: int = 0,
-) -> Iterator[Tokens]:  # fmt: skip
-    """Batches of an epoch from batch `start` on; `shape`: (n_tokens, d_model), `place`: (epoch, reader, n_readers)."""
-    epoch, reader, n_readers = place
-    if not (0 <= reader < n_readers and epoch >= 0 and start >= 0):
-        raise ConfigError(f"reader {reader} of {n_readers}, epoch {epoch}, start {start}: readers count from 0")
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(chunks))[reader::n_readers]
-    mine = [chunks[index] for index in order]
-    n_taken = shape[0] - 1 if config.patches_only else shape[0]
-    pools = _pools(mine, config.pool_bytes // (2 * n_taken * shape[1]))
-    return _rebatch(_permuted(pools, read_shard, (n_taken, shape[1]), config, place, start * config.batch_size), config)
+def read_chunks(chunks: Iterable[Chunk], open_shard: OpenShard, buffer: Tokens) -> Tokens:
+    """Read the images of these chunks, one after the other, into the buffer (images, n_tokens, d_model).
 
-
-def shuffled_stream(images: Iterable[Tokens], config: ShuffleConfig, epoch: int = 0) -> Iterator[Tokens]:
-    """The tokens of a stream, each once, shuffled within pools: batches (config.batch_size, d_model), the last smaller.
-
-    `images` gives arrays (n, n_tokens, d_model), best in a shuffled order, as `stream_tokens` does with a seed. A pool
-    closes with the array that fills it; `config.chunk_images` is not used.
+    Returns the part of the buffer that is filled.
     """
-    return _rebatch(_pooled(images, config, epoch), config)
+    end = 0
+    for shard_index, first, n_images in chunks:
+        buffer[end : end + n_images] = open_shard(shard_index)[first : first + n_images]
+        end += n_images
+    return buffer[:end]
 
 
-def _pooled(
-    images: Iterable[Tokens], config: ShuffleConfig, epoch: int
-) -> Iterator[tuple[Tokens, npt.NDArray[np.int64]]]:
-    taken = PATCHES if config.patches_only else slice(None)
-    parts = (tokens[:, taken].reshape(-1, tokens.shape[-1]) for tokens in images)
-    for pool_index in count():
-        pool: list[Tokens] = []
-        while sum(part.nbytes for part in pool) < config.pool_bytes and (part := next(parts, None)) is not None:
-            pool.append(part)
-        if not pool:
-            return
-        tokens = np.concatenate(pool)
-        yield tokens, np.random.default_rng([config.seed, epoch, pool_index]).permutation(len(tokens))
+def shuffled_batches(
+    chunks: Sequence[Chunk], open_shard: OpenShard, shape: tuple[int, int], config: ShuffleConfig,
+    epoch: int = 0, start: int = 0,
+) -> Iterator[Tokens]:  # fmt: skip
+    """All tokens of an epoch, each once, without the first `start` of them: batches (config.batch_size, d_model).
+
+    Only the last batch may be smaller. `shape` is (n_tokens, d_model) of an image; shards of which no token is left to
+    read are not opened.
+    """
+    if epoch < 0 or start < 0:
+        raise ConfigError(f"epoch {epoch}, start {start}: both count from 0")
+    order = np.random.default_rng([config.seed, epoch]).permutation(len(chunks))
+    pools = _pools([chunks[index] for index in order], config.pool_bytes // (2 * shape[0] * shape[1]))
+    return _rebatch(_permuted(pools, open_shard, shape, config, epoch, start), config.batch_size)
 
 
 def _pools(chunks: Sequence[Chunk], max_images: int) -> list[list[Chunk]]:
@@ -106,11 +90,10 @@ def _pools(chunks: Sequence[Chunk], max_images: int) -> list[list[Chunk]]:
 
 
 def _permuted(
-    pools: list[list[Chunk]], read_shard: Callable[[int], Tokens], shape: tuple[int, int], config: ShuffleConfig,
-    place: tuple[int, int, int], n_skip: int,
+    pools: list[list[Chunk]], open_shard: OpenShard, shape: tuple[int, int], config: ShuffleConfig, epoch: int,
+    n_skip: int,
 ) -> Iterator[tuple[Tokens, npt.NDArray[np.int64]]]:  # fmt: skip
     """(tokens of a pool, order in which they are taken), without the first `n_skip` tokens of the epoch."""
-    epoch, reader, _ = place
     # One buffer for all pools: fresh pages would cost as much as reading into them.
     n_images = max((sum(chunk.n_images for chunk in pool) for pool in pools), default=0)
     buffer = np.empty((n_images, *shape), np.float16)
@@ -119,32 +102,23 @@ def _permuted(
         if n_skip >= n_tokens:
             n_skip -= n_tokens
             continue
-        order = np.random.default_rng([config.seed, epoch, reader, pool_index]).permutation(n_tokens)
-        yield _read_pool(pool, read_shard, buffer, config), order[n_skip:]
+        # The 0 once numbered one of several readers; without it, a run begun then would go on in another order.
+        order = np.random.default_rng([config.seed, epoch, 0, pool_index]).permutation(n_tokens)
+        yield read_chunks(pool, open_shard, buffer).reshape(-1, shape[1]), order[n_skip:]
         n_skip = 0
 
 
-def _read_pool(pool: list[Chunk], read_shard: Callable[[int], Tokens], buffer: Tokens, config: ShuffleConfig) -> Tokens:
-    """The tokens of a pool, (n_pool, d_model), in the buffer (images, tokens, d_model) that the next pool reuses."""
-    taken = PATCHES if config.patches_only else slice(None)
-    end = 0
-    for shard_index, first, n_images in pool:
-        buffer[end : end + n_images] = read_shard(shard_index)[first : first + n_images, taken]
-        end += n_images
-    return buffer[:end].reshape(-1, buffer.shape[2])
-
-
-def _rebatch(pools: Iterator[tuple[Tokens, npt.NDArray[np.int64]]], config: ShuffleConfig) -> Iterator[Tokens]:
+def _rebatch(pools: Iterator[tuple[Tokens, npt.NDArray[np.int64]]], batch_size: int) -> Iterator[Tokens]:
     """Cut the pools, one after the other, into batches; only the last batch of all may be smaller."""
     rest: list[Tokens] = []
     n_rest = 0
     for tokens, order in pools:
         done = 0
         while done < len(order):
-            taken = order[done : done + config.batch_size - n_rest]
+            taken = order[done : done + batch_size - n_rest]
             rest.append(tokens[taken])
             done, n_rest = done + len(taken), n_rest + len(taken)
-            if n_rest == config.batch_size:
+            if n_rest == batch_size:
                 yield rest[0] if len(rest) == 1 else np.concatenate(rest)
                 rest, n_rest = [], 0
     if rest:

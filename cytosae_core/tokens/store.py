@@ -6,9 +6,9 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,12 +20,14 @@ import pyarrow.parquet
 from cytosae_core.errors import ArtifactError, ChecksumError, ConfigError, FormatVersionError
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.shards import sha256_of
-from cytosae_core.tokens.shuffle import Chunk, ShuffleConfig, shuffled_batches
+from cytosae_core.tokens.shuffle import Chunk, OpenShard, Tokens, read_chunks
 
 MANIFEST = "manifest.json"
 """Name of the manifest inside a token store."""
 INDEX = "index.parquet"
 """Name of the table of images inside a token store."""
+INDEX_COLUMNS = ["image_id", "dataset", "relative_path", "label", "patient", "diagnosis"]
+"""What the index says of an image; `shard_index` and `row` (in the shard) follow."""
 FORMAT = "cytosae-tokens"
 """Kind of the artifact."""
 FORMAT_VERSION = 1
@@ -33,7 +35,7 @@ FORMAT_VERSION = 1
 REMEDY = "delete the folder and run scripts/extract_tokens.py again"
 """What to do about a damaged store: it holds nothing that cannot be computed again."""
 
-Tokens = npt.NDArray[np.float16]
+Positions = Sequence[int] | npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -115,42 +117,35 @@ class TokenStore:
             raise ChecksumError(f"{path}: {tokens.dtype}{tokens.shape} instead of float16{shape}; {REMEDY}")
         return tokens
 
-    def image(self, position: int) -> Tokens:
-        """The tokens of one image, (n_tokens, d_model), memory-mapped; `position` is its row of the index."""
-        if not 0 <= position < self.n_images:
-            raise ConfigError(f"image {position}: the store {self.path} holds the images 0 to {self.n_images - 1}")
-        shard_index = int(np.searchsorted(self.starts, position, side="right")) - 1
-        tokens: Tokens = self.shard(shard_index)[position - self.starts[shard_index]]
-        return tokens
+    def chunks(self, positions: Positions, max_images: int | None = None) -> list[Chunk]:
+        """These images in their order, as runs of neighbours: none across shards, none longer than `max_images`.
 
-    def images(self, batch_size: int = 64, reader: int = 0, n_readers: int = 1) -> Iterator[tuple[range, Tokens]]:
-        """All images of a reader's shards in order: (positions, tokens (n, n_tokens, d_model)), n <= batch_size.
-
-        The readers 0 ... n_readers - 1 see disjoint parts that make up the whole. A batch never crosses a shard.
+        `positions` are rows of the index. Raises ConfigError for an image that the store does not hold.
         """
-        for shard_index in range(reader, len(self.starts) - 1, n_readers):
-            tokens, first = self.shard(shard_index), int(self.starts[shard_index])
-            for start in range(0, len(tokens), batch_size):
-                part = np.array(tokens[start : start + batch_size])
-                yield range(first + start, first + start + len(part)), part
-
-    def shuffled(
-        self, config: ShuffleConfig, epoch: int = 0, *, reader: int = 0, n_readers: int = 1, start: int = 0
-    ) -> Iterator[Tokens]:
-        """One epoch of shuffled tokens: batches (config.batch_size, d_model), the last one smaller.
-
-        Every token of the reader's part comes exactly once, in an order fixed by (config, epoch, reader, n_readers);
-        the parts of the readers are disjoint and make up the whole. `start` batches are left out without being read,
-        which is how a stopped training goes on.
-        """
-        chunks = [
-            Chunk(shard_index, first, min(config.chunk_images, n_images - first))
-            for shard_index, n_images in enumerate(np.diff(self.starts).tolist())
-            for first in range(0, n_images, config.chunk_images)
+        places = np.asarray(positions, dtype=np.int64)
+        outside = places[(places < 0) | (places >= self.n_images)]
+        if len(outside):
+            raise ConfigError(
+                f"image {outside[0]}: the store {self.path} holds the images 0 to {self.n_images - 1}; ask for those"
+            )
+        shards = np.searchsorted(self.starts, places, side="right") - 1
+        firsts = places - self.starts[shards]
+        longest = max_images or max(self.n_images, 1)
+        breaks = np.flatnonzero((np.diff(places) != 1) | (np.diff(shards) != 0)) + 1
+        return [
+            Chunk(int(shards[first]), int(firsts[first]), min(longest, end - first))
+            for begin, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(places)], strict=True)
+            for first in range(begin, end, longest)
         ]
-        return shuffled_batches(
-            chunks, self.shard, (self.n_tokens, self.d_model), config, (epoch, reader, n_readers), start
-        )
+
+    def read(self, positions: Positions, open_shard: OpenShard | None = None) -> Tokens:
+        """The tokens of these images, rows of the index, in this order: (n, n_tokens, d_model), a copy in memory.
+
+        `open_shard` stands in for `shard`; without it, one shard is open at a time. Raises ConfigError for an image
+        that the store does not hold.
+        """
+        buffer = np.empty((len(positions), self.n_tokens, self.d_model), np.float16)
+        return read_chunks(self.chunks(positions), open_shard or lru_cache(maxsize=1)(self.shard), buffer)
 
     def verify(self, progress: Progress = no_progress) -> None:
         """Read everything and compare checksums; ChecksumError names the first file that was changed."""

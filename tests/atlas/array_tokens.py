@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from cytosae_core.sae.checkpoint import Checkpoint
-from cytosae_core.tokens.dataset_tokens import TokenBatch
+from cytosae_core.tokens.source import TokenBatch
 from tests.atlas import dense_twin
 
 D_IN, N_TOKENS = 4, 5
@@ -15,7 +15,7 @@ LABELS = ("blast", "lymphocyte", "monocyte")
 
 
 @dataclass
-class ArrayTokens:
+class DrawnTokens:
     """Tokens of the images of one data set; `unreadable` rows are skipped."""
 
     dataset: str
@@ -27,10 +27,18 @@ class ArrayTokens:
     n_read: int = 0
 
     @property
-    def identity(self):
+    def shape(self):
+        return self.tokens.shape
+
+    @property
+    def index(self):
+        return self.images.assign(dataset=self.dataset)
+
+    @property
+    def origin(self):
         return {"tokens": "in memory", "fingerprint": None}
 
-    def read(self, rows):
+    def read(self, rows, batch_images=8):
         for start in range(0, len(rows), self.batch_size):
             batch = list(rows[start : start + self.batch_size])
             good = [row for row in batch if row not in self.unreadable]
@@ -52,7 +60,7 @@ def draw_tokens(dataset, n_images, seed=0, *, patients=None, **options):
     ]
     images = pd.DataFrame(rows).assign(image_id=lambda frame: f"{dataset}/" + frame["relative_path"])
     images = images.sort_values("image_id", ignore_index=True)
-    return ArrayTokens(dataset, images, dense_twin.exact_tokens(rng, n_images, N_TOKENS, D_IN), **options)
+    return DrawnTokens(dataset, images, dense_twin.exact_tokens(rng, n_images, N_TOKENS, D_IN), **options)
 
 
 def draw_checkpoint(d_sae=24, seed=1):

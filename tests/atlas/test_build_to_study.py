@@ -45,7 +45,7 @@ def cohort(tmp_path_factory):
     root = write_cohort(folder, n_patients=2, cells_per_patient=3, seed=1, with_masks=False)
     backbone = random_backbone("dinobloom-s", seed=0, **TOY)
     store = extract(backbone, list_images("hehr", root), folder / "tokens", ExtractConfig((3,), 8, shard_images=8))
-    checkpoint = _checkpoint(np.concatenate([tokens for _, tokens in store.images()]))
+    checkpoint = _checkpoint(store.read(range(store.n_images)))
     choice = InputChoice(tokens=(folder / "tokens",), images={"hehr": root})
     config = BuildConfig(Definitions(cls_in_counts=True), part_images=7)
     build_atlas(checkpoint, dataset_inputs(choice, lambda: backbone), folder / "atlas", config)

@@ -32,5 +32,5 @@ def test_tokens_of_a_gpu_are_those_of_the_cpu_up_to_the_precision(make_table, tm
     for block in CONFIG.blocks:
         cpu, gpu = (TokenStore.open(tmp_path / device, block) for device in ("cpu", "cuda"))
         for position in range(8):
-            expected, found = (store.image(position).astype(np.float32) for store in (cpu, gpu))
+            expected, found = (store.read([position]).astype(np.float32) for store in (cpu, gpu))
             assert np.abs(found - expected).max() <= MOST_OFF[precision] * np.abs(expected).max()

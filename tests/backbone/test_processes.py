@@ -59,7 +59,7 @@ def test_two_processes_under_torchrun_give_what_one_gives(make_table, forks, run
         assert list(one.index["image_id"]) == list(two.index["image_id"])
         assert one.manifest["skipped"] == two.manifest["skipped"]
         for position in range(one.n_images):
-            a, b = one.image(position), two.image(position)
+            a, b = one.read([position]), two.read([position])
             step = np.spacing(np.maximum(np.abs(a), np.abs(b)))
             assert (np.abs(a.astype(np.float64) - b) <= step).all()
 

@@ -1,18 +1,16 @@
-"""Tokens in memory that read like a store."""
+"""Tokens in memory that are read a few images at a time."""
 
 import pandas as pd
 
+from cytosae_core.tokens.source import ArrayTokens
 
-class MemoryTokens:
-    """Tokens (n_images, n_tokens, d_model) in batches of at most `batch_size`."""
+
+class MemoryTokens(ArrayTokens):
+    """Tokens (n_images, n_tokens, d_model) in batches of at most 7, with these columns in their index."""
 
     def __init__(self, tokens, **columns):
-        self.tokens = tokens
-        self.n_images, _, self.d_model = tokens.shape
         names = [f"toy/{number:03d}.png" for number in range(len(tokens))]
-        self.index = pd.DataFrame({"image_id": names} | columns)
+        super().__init__(tokens, images=pd.DataFrame({"image_id": names} | columns))
 
-    def images(self, batch_size=64):
-        for start in range(0, self.n_images, min(batch_size, 7)):
-            batch = self.tokens[start : start + min(batch_size, 7)]
-            yield range(start, start + len(batch)), batch
+    def read(self, rows, batch_images=7):
+        return super().read(rows, min(batch_images, 7))

@@ -53,6 +53,9 @@ def test_classes_are_scored_where_nothing_else_is_known_and_listed_images_are_le
     known = find_labels(index, listed=tmp_path / "show_only.txt")
     assert known.rows.tolist() == [True, False, True, True, False]
     assert known.labels["label = b"].tolist() == [False, True, False]
+    (tmp_path / "show_only.txt").write_text("a/1.png\nb/2.png\nb/3.png\nc/4.png")
+    with pytest.raises(AnalysisError, match="no image of the token store is among those"):
+        find_labels(index, listed=tmp_path / "show_only.txt")
     with pytest.raises(AnalysisError, match="no image of the token store has a class"):
         find_labels(index_of("a.png"))
 

@@ -15,7 +15,6 @@ from cytosae_core.concepts.pooling import maps_of, pooled_chunks
 from cytosae_core.concepts.scoring import ScoringConfig, image_clusters, one_vs_rest, score_attributes, split_note
 from cytosae_core.errors import AnalysisError
 from cytosae_core.simulated.cells.scene import MASK_NAMES
-from cytosae_core.tokens.selection import SelectedTokens
 from tests.concepts.stores import MemoryTokens
 
 
@@ -85,17 +84,6 @@ def test_maps_are_the_patches_of_the_chosen_images_row_by_row():
     maps = maps_of(directions, MemoryTokens(tokens), rows)
     assert maps.shape == (3, 11, 4, 4)
     assert maps[1, 5, 2, 3] == directions.of(tokens[8:9])[0, 1 + 2 * 4 + 3, 5]
-
-
-def test_a_selection_reads_like_a_store_of_its_images():
-    store, rows = MemoryTokens(tokens_of(20)), np.arange(20) % 3 == 1
-    selected = SelectedTokens(store, rows)
-    read = list(selected.images(4))
-    assert np.concatenate([batch for _, batch in read]).tolist() == store.tokens[rows].tolist()
-    assert [position for positions, _ in read for position in positions] == list(range(rows.sum()))
-    assert list(selected.index["image_id"]) == list(store.index["image_id"][rows])
-    with pytest.raises(AnalysisError, match="no image of the token store is among those"):
-        SelectedTokens(store, np.zeros(20, bool))
 
 
 @given(n=st.integers(2, 30), seed=st.integers(0, 99))

@@ -9,6 +9,7 @@ from cytosae_core.errors import AnalysisError, ConfigError
 from cytosae_core.patients.bags import mean_patch, patient_bags, pool_tokens
 from cytosae_core.patients.folds import patient_folds
 from cytosae_core.patients.mil import MilConfig, attention_mil, bag_logits, build_model
+from cytosae_core.tokens.source import ArrayTokens
 
 SMALL = MilConfig(d_hidden=16, d_attention=8, learning_rate=1e-2, max_epochs=15)
 
@@ -87,16 +88,14 @@ def test_settings_that_cannot_work_are_refused(option, text):
         MilConfig(**option)
 
 
-class Store:
+class Store(ArrayTokens):
     """Tokens in memory, read in batches of 2."""
 
     def __init__(self, tokens, patients):
-        self.tokens, self.index = tokens, pd.DataFrame({"patient": patients})
-        self.n_images, self.d_model = len(tokens), tokens.shape[2]
+        super().__init__(tokens, images=pd.DataFrame({"patient": patients}))
 
-    def images(self, batch_size=64):
-        for start in range(0, self.n_images, 2):
-            yield range(start, min(start + 2, self.n_images)), self.tokens[start : start + 2]
+    def read(self, rows, batch_images=2):
+        return super().read(rows, 2)
 
 
 def test_tokens_are_pooled_by_image_and_bagged_by_patient():

@@ -18,6 +18,7 @@ import torch
 from cytosae_core.sae.logs import MetricsTable
 from cytosae_core.sae.train import train
 from cytosae_core.sae.training_state import STATE_NAME
+from cytosae_core.tokens.source import ArrayTokens
 from tests.sae.toys import toy, toy_tokens
 
 CONFIG = toy(
@@ -33,7 +34,8 @@ def one_run(folder, tell=None):
         if tell is not None:
             os.write(tell, b".")
 
-    train(CONFIG, tokens, folder, held_out=tokens.array[:3], observers=[MetricsTable(folder)], progress=progress)
+    held_out = ArrayTokens(tokens.array[:3])
+    train(CONFIG, tokens, folder, held_out=held_out, observers=[MetricsTable(folder)], progress=progress)
 
 
 def in_child(work):

@@ -39,7 +39,8 @@ def outcome(config, folder):
     """The exact weights, and when the run evaluated and saved."""
     tokens = np.random.default_rng(0).standard_normal((9, 2, 8)).astype(np.float32)[:, :, : config.d_in]
     notes = Notebook()
-    result = train(config, ArrayTokens(tokens), folder, held_out=tokens, observers=[notes])
+    source = ArrayTokens(tokens)
+    result = train(config, source, folder, held_out=source, observers=[notes])
     return weights_digest(result.sae.state_dict()), [step for step, _ in notes.evaluations], notes.checkpoints
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from cytosae_core.errors import AnalysisError, ConfigError
 from cytosae_core.sae.accumulators import LatentSums, SpreadSums
 from cytosae_core.sae.metrics import evaluate
+from cytosae_core.tokens.source import ArrayTokens
 from tests.sae import dense_metrics
-from tests.sae.toy_sae import sae_of, toy_tokens, toy_weights
+from tests.sae.toy_sae import NoTokens, sae_of, toy_tokens, toy_weights
 
 
 @given(
@@ -20,7 +21,7 @@ from tests.sae.toy_sae import sae_of, toy_tokens, toy_weights
 def test_every_figure_is_that_of_the_dense_twin_for_any_batch_size(n_images, n_tokens, d_in, batch_images, seed, scale):
     tokens = toy_tokens(n_images, n_tokens, d_in, seed)
     weights = toy_weights(d_in, 3 * d_in, seed, scale)
-    found = evaluate(sae_of(weights), tokens, batch_images=batch_images).values()
+    found = evaluate(sae_of(weights), ArrayTokens(tokens), batch_images=batch_images).values()
     expected = dense_metrics.metrics(tokens, weights)
     assert found.keys() == expected.keys()
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
@@ -32,16 +33,16 @@ def test_a_latent_that_fires_on_one_token_of_twenty_thousand_is_rare_and_not_dea
     tokens[0, 0] = 9
     weights = {"W_enc": np.ones((1, 3)), "b_enc": np.array([0.0, -8.0, -99.0]), "W_dec": np.ones((3, 1)),
                "b_dec": np.zeros(1)}  # fmt: skip
-    found = evaluate(sae_of(weights), tokens, batch_images=7)
+    found = evaluate(sae_of(weights), ArrayTokens(tokens), batch_images=7)
     assert (found.rare_share, found.dead_share, found.always_on_share) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
 
 
 def test_a_perfect_reconstruction_explains_everything_and_the_mean_alone_explains_nothing():
     tokens = np.abs(toy_tokens(d_in=3)) + 1
     weights = {"W_enc": np.eye(3), "b_enc": np.zeros(3), "W_dec": np.eye(3), "b_dec": np.zeros(3)}
-    assert evaluate(sae_of(weights), tokens).explained_variance == pytest.approx(1)
+    assert evaluate(sae_of(weights), ArrayTokens(tokens)).explained_variance == pytest.approx(1)
     mean = {**weights, "W_dec": np.zeros((3, 3)), "b_dec": tokens.reshape(-1, 3).mean(0, dtype=np.float64)}
-    found = evaluate(sae_of(mean), tokens)
+    found = evaluate(sae_of(mean), ArrayTokens(tokens))
     assert found.explained_variance == pytest.approx(0, abs=1e-12)
     assert found.explained_variance_released > 0.5
 
@@ -57,7 +58,7 @@ def test_explained_variance_keeps_its_digits_far_from_zero():
 
 def test_half_precision_tokens_are_summed_in_the_precision_of_the_autoencoder():
     tokens, weights = toy_tokens(dtype=np.float16), toy_weights()
-    found = evaluate(sae_of(weights), tokens).values()
+    found = evaluate(sae_of(weights), ArrayTokens(tokens)).values()
     assert found == pytest.approx(dense_metrics.metrics(tokens, weights), rel=1e-9)
 
 
@@ -71,35 +72,33 @@ def test_an_image_counts_as_active_when_one_of_its_tokens_is():
 def test_images_are_read_a_batch_at_a_time_and_each_once():
     read = []
 
-    class OnDisk:
-        shape = (10, 5, 4)
+    class OnDisk(ArrayTokens):
+        def take(self, rows):
+            read.append(list(rows))
+            return super().take(rows)
 
-        def __getitem__(self, images):
-            read.append(images)
-            return toy_tokens(10)[images]
-
-    assert evaluate(sae_of(toy_weights()), OnDisk(), batch_images=4).n_images == 10
-    assert [(part.start, part.stop) for part in read] == [(0, 4), (4, 8), (8, 12)]
+    assert evaluate(sae_of(toy_weights()), OnDisk(toy_tokens(10)), batch_images=4).n_images == 10
+    assert read == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 def test_tokens_of_another_width_are_refused():
     with pytest.raises(ConfigError, match=r"shape \(12, 5, 4\): the SAE needs \(n_images, n_tokens, 3\)"):
-        evaluate(sae_of(toy_weights(d_in=3)), toy_tokens())
+        evaluate(sae_of(toy_weights(d_in=3)), ArrayTokens(toy_tokens()))
 
 
 def test_a_batch_of_no_images_is_refused():
     with pytest.raises(ConfigError, match="batch_images 0: must be at least 1"):
-        evaluate(sae_of(toy_weights()), toy_tokens(), batch_images=0)
+        evaluate(sae_of(toy_weights()), ArrayTokens(toy_tokens()), batch_images=0)
 
 
 def test_no_images_at_all_are_refused():
     with pytest.raises(AnalysisError, match="no held-out images; hold out at least one"):
-        evaluate(sae_of(toy_weights()), toy_tokens(n_images=0))
+        evaluate(sae_of(toy_weights()), NoTokens())
 
 
 def test_equal_tokens_have_no_variance_to_explain():
     with pytest.raises(AnalysisError, match="60 held-out tokens are all the same"):
-        evaluate(sae_of(toy_weights()), np.full((12, 5, 4), 0.1, np.float32))
+        evaluate(sae_of(toy_weights()), ArrayTokens(np.full((12, 5, 4), 0.1, np.float32)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -107,11 +106,11 @@ def test_tokens_that_are_not_finite_are_refused(value):
     tokens = toy_tokens()
     tokens[9, 2, 1] = value
     with pytest.raises(AnalysisError, match="images 8 to 11 hold a NaN or infinite value"):
-        evaluate(sae_of(toy_weights()), tokens)
+        evaluate(sae_of(toy_weights()), ArrayTokens(tokens))
 
 
 def test_a_diverged_autoencoder_is_refused():
     weights = toy_weights()
     weights["W_dec"][0, 0] = np.nan
     with pytest.raises(AnalysisError, match="error is nan: a weight is not finite"):
-        evaluate(sae_of(weights), toy_tokens())
+        evaluate(sae_of(weights), ArrayTokens(toy_tokens()))

@@ -220,8 +220,9 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path):
 
 def test_the_table_of_a_run_that_was_stopped_has_every_step_once(tmp_path):
     config, tokens, folder = toy(), toy_tokens(), tmp_path / "run"
-    train(config, tokens, folder, held_out=tokens.array[:3], observers=[MetricsTable(folder), At(17, terminate)])
-    train(config, tokens, folder, held_out=tokens.array[:3], observers=[MetricsTable(folder)])
+    held_out = ArrayTokens(tokens.array[:3])
+    train(config, tokens, folder, held_out=held_out, observers=[MetricsTable(folder), At(17, terminate)])
+    train(config, tokens, folder, held_out=held_out, observers=[MetricsTable(folder)])
     table = pd.read_parquet(folder / "metrics.parquet")
     assert table["step"].tolist() == list(range(1, 31))
     assert table["step"][table["held_out_l0"].notna()].tolist() == [15, 30]

@@ -13,7 +13,8 @@ from cytosae_core.sae.metrics import evaluate
 from cytosae_core.sae.model import SaeOutput, SparseAutoencoder
 from cytosae_core.sae.state import fresh_state
 from cytosae_core.sae.train import chosen_device, train
-from cytosae_core.tokens.source import ArrayTokens, split_store
+from cytosae_core.tokens.source import ArrayTokens
+from cytosae_core.tokens.split import split_store
 from cytosae_core.tokens.store import TokenStore
 from tests.sae.toys import Notebook, toy, toy_tokens, write_store
 
@@ -64,7 +65,7 @@ def test_the_loss_falls_and_every_record_adds_up(tmp_path):
 
 def test_evaluations_are_those_of_the_metrics_and_come_when_they_are_due_and_at_the_end(tmp_path):
     config, tokens, notes = toy(n_images=140), toy_tokens(), Notebook()
-    held_out = toy_tokens(seed=9).array
+    held_out = toy_tokens(seed=9)
     result = train(config, tokens, tmp_path / "run", held_out=held_out, observers=[notes])
     assert [step for step, _ in notes.evaluations] == [15, 30, 35]
     assert notes.checkpoints == [10, 20, 30, 35]
@@ -76,7 +77,7 @@ def test_evaluations_are_those_of_the_metrics_and_come_when_they_are_due_and_at_
 def test_held_out_images_and_observers_do_not_change_the_weights(tmp_path):
     config, tokens = toy(), toy_tokens()
     alone = train(config, tokens, tmp_path / "alone")
-    watched = train(config, tokens, tmp_path / "watched", held_out=tokens.array, observers=[Notebook()])
+    watched = train(config, tokens, tmp_path / "watched", held_out=tokens, observers=[Notebook()])
     assert alone.sae_id == watched.sae_id
 
 
@@ -122,7 +123,7 @@ def test_a_store_trains_as_an_array_of_its_training_images_does(tmp_path, batche
     assert manifest["simulated"] is read_checkpoint(tmp_path / "run").provenance["simulated"] is True
     assert manifest["tokens"]["fingerprint"] == "0123"
     assert manifest["tokens"]["held_out"] == {"share": 0.2, "seed": 3, "n_images": 4}
-    assert result.evaluation == evaluate(result.sae, array[split.held_out.rows]).values()
+    assert result.evaluation == evaluate(result.sae, ArrayTokens(array[split.held_out.rows])).values()
     if batches == "images":
         same = train(config, ArrayTokens(array[split.train.rows]), tmp_path / "same")
         assert same.sae_id == result.sae_id

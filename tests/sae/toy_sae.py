@@ -12,6 +12,15 @@ def toy_tokens(n_images=12, n_tokens=5, d_in=4, seed=0, dtype=np.float32):
     return (draw.normal(size=(n_images, n_tokens, d_in)) + np.arange(d_in)).astype(dtype)
 
 
+class NoTokens:
+    """A source without images."""
+
+    shape = (0, 5, 4)
+
+    def read(self, rows, batch_images):
+        return iter(())
+
+
 def toy_weights(d_in=4, d_sae=12, seed=0, scale=1.0):
     """Random weights of an SAE as float64 arrays; a third of the latents is nearly or quite dead."""
     draw = np.random.default_rng(seed)

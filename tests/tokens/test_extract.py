@@ -5,7 +5,6 @@ import errno
 import hashlib
 import json
 import os
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,6 @@ from cytosae_core.tokens import extract as extract_module
 from cytosae_core.tokens.extract import extract
 from cytosae_core.tokens.plan import ExtractConfig
 from cytosae_core.tokens.store import TokenStore
-from cytosae_core.tokens.stream import StreamConfig, stream_tokens
 from tests.backbone.conftest import TOY_ARGUMENTS
 
 CONFIG = ExtractConfig(blocks=(2, 4), batch_size=3, shard_images=5, runtime="torch", n_workers=2)
@@ -55,7 +53,7 @@ def test_every_image_is_stored_once_with_its_own_tokens(toy_backbone, make_table
         assert list(store.index["image_id"]) == list(table.frame["image_id"])
         for position, path in enumerate(map(Path, table.frame["path"])):
             expected = slow_tokens(toy_backbone, path, block)
-            assert np.abs(store.image(position).astype(np.float32) - expected).max() < 4e-3
+            assert np.abs(store.read([position])[0].astype(np.float32) - expected).max() < 4e-3
         store.verify()
 
 
@@ -120,7 +118,7 @@ def test_unreadable_images_are_left_out_and_told_without_a_path(toy_backbone, ma
     )
     assert str(tmp_path) not in json.dumps(dict(store.manifest))
     expected = slow_tokens(toy_backbone, table.path_of(10), 2)
-    assert np.abs(store.image(4).astype(np.float32) - expected).max() < 4e-3
+    assert np.abs(store.read([4])[0].astype(np.float32) - expected).max() < 4e-3
 
 
 def test_too_many_unreadable_images_are_refused_with_the_first_ones(toy_backbone, make_table, tmp_path):
@@ -245,43 +243,6 @@ def test_progress_counts_every_image_once(toy_backbone, make_table, tmp_path):
     table = make_table(7, damaged=(2,))
     extract(toy_backbone, table, tmp_path / "tokens", LENIENT, progress=lambda n, total: told.append((n, total)))
     assert told == [(3, 7), (5, 7), (7, 7)]
-
-
-def test_the_stream_gives_what_the_store_holds(toy_backbone, make_table, tmp_path):
-    table = make_table(11, damaged=(4,))
-    store = extract(toy_backbone, table, tmp_path / "tokens", LENIENT)
-    got = {
-        row: batch.tokens[2][i]
-        for batch in stream_tokens(toy_backbone, table, LENIENT)
-        for i, row in enumerate(batch.positions)
-    }
-    assert list(got) == [row for row in range(11) if row != 4]
-    for position, tokens in enumerate(got.values()):
-        assert np.abs(tokens.astype(np.float32) - store.image(position)).max() < 4e-3
-
-
-@pytest.mark.parametrize("n_readers", [1, 3])
-def test_a_shuffled_stream_visits_every_image_once_in_a_seeded_order(toy_backbone, make_table, n_readers):
-    table, config = make_table(10), StreamConfig(blocks=(1,), batch_size=2, runtime="torch")
-
-    def epoch(seed, number):
-        parts = [
-            stream_tokens(toy_backbone, table, config, seed=seed, epoch=number, reader=reader, n_readers=n_readers)
-            for reader in range(n_readers)
-        ]
-        return [row for part in parts for batch in part for row in batch.positions]
-
-    first = epoch(1, 0)
-    assert sorted(first) == list(range(10))
-    assert first == epoch(1, 0)
-    assert first != epoch(1, 1) != epoch(2, 1)
-
-
-def test_a_stream_that_is_left_early_stops_its_threads(toy_backbone, make_table):
-    stream = stream_tokens(toy_backbone, make_table(40), StreamConfig(blocks=(1,), batch_size=2, runtime="torch"))
-    next(stream)
-    stream.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
 def test_decoding_runs_only_a_few_batches_ahead(tmp_path):

@@ -1,19 +1,26 @@
 """The token store checks itself, and an epoch of shuffled reading visits every token exactly once."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cytosae_core.errors import ArtifactError, ChecksumError, ConfigError, FormatVersionError
 from cytosae_core.tokens.extract import extract
 from cytosae_core.tokens.plan import ExtractConfig
-from cytosae_core.tokens.shuffle import Chunk, ShuffleConfig, shuffled_batches, shuffled_stream
+from cytosae_core.tokens.shuffle import Chunk, ShuffleConfig, shuffled_batches
 from cytosae_core.tokens.store import TokenStore
 
 CONFIG = ExtractConfig(blocks=(2, 4), batch_size=3, shard_images=5, runtime="torch", n_workers=2)
+ORDER_OF_VERSION_1 = [
+    [8, 11, 19, 7, 10, 9, 18, 20],
+    [6, 2, 12, 5, 3, 13, 17, 0],
+    [15, 4, 1, 14, 16],
+]  # fmt: skip
+"""The order that an earlier version gave these tokens: a training that it began goes on in the same one."""
 
 
 @pytest.fixture
@@ -50,26 +57,17 @@ def cut(counts, chunk_images):
     counts=st.lists(st.integers(0, 9), min_size=1, max_size=6),
     n_tokens=st.integers(2, 5),
     batch_size=st.integers(1, 40),
-    n_readers=st.integers(1, 4),
     chunk_images=st.integers(1, 5),
     pool_bytes=st.integers(1, 400),
-    patches_only=st.booleans(),
     seed=st.integers(0, 2**32),
     epoch=st.integers(0, 9),
 )
-def test_an_epoch_visits_every_token_exactly_once(
-    counts, n_tokens, batch_size, n_readers, chunk_images, pool_bytes, patches_only, seed, epoch
-):
+def test_an_epoch_visits_every_token_exactly_once(counts, n_tokens, batch_size, chunk_images, pool_bytes, seed, epoch):
     shards = numbered_shards(counts, n_tokens)
-    config = ShuffleConfig(batch_size, seed, pool_bytes, chunk_images, patches_only)
-    chunks = cut(counts, chunk_images)
-    seen = []
-    for reader in range(n_readers):
-        batches = list(shuffled_batches(chunks, shards.__getitem__, (n_tokens, 2), config, (epoch, reader, n_readers)))
-        assert all(len(batch) == batch_size for batch in batches[:-1])
-        seen += [number for batch in batches for number in numbers_of(batch)]
-    expected = [n for n in range(sum(counts) * n_tokens) if not (patches_only and n % n_tokens == 0)]
-    assert sorted(seen) == expected
+    config = ShuffleConfig(batch_size, seed, pool_bytes)
+    batches = list(shuffled_batches(cut(counts, chunk_images), shards.__getitem__, (n_tokens, 2), config, epoch))
+    assert all(len(batch) == batch_size for batch in batches[:-1])
+    assert sorted(number for batch in batches for number in numbers_of(batch)) == list(range(sum(counts) * n_tokens))
 
 
 @settings(max_examples=60, deadline=None)
@@ -77,29 +75,22 @@ def test_an_epoch_visits_every_token_exactly_once(
     counts=st.lists(st.integers(0, 9), min_size=1, max_size=5),
     batch_size=st.integers(1, 30),
     pool_bytes=st.integers(1, 300),
-    start=st.integers(0, 12),
+    start=st.integers(0, 150),
 )
-def test_an_epoch_goes_on_at_any_batch(counts, batch_size, pool_bytes, start):
+def test_an_epoch_goes_on_at_any_token(counts, batch_size, pool_bytes, start):
     shards = numbered_shards(counts, 3)
-    arguments = (cut(counts, 2), shards.__getitem__, (3, 2), ShuffleConfig(batch_size, 7, pool_bytes), (0, 0, 1))
-    whole = [numbers_of(batch) for batch in shuffled_batches(*arguments)]
-    assert [numbers_of(batch) for batch in shuffled_batches(*arguments, start)] == whole[start:]
+    arguments = (cut(counts, 2), shards.__getitem__, (3, 2), ShuffleConfig(batch_size, 7, pool_bytes), 0)
+    whole, rest = (
+        [number for batch in shuffled_batches(*arguments, first) for number in numbers_of(batch)]
+        for first in (0, start)
+    )
+    assert rest == whole[start:]
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    counts=st.lists(st.integers(0, 9), min_size=1, max_size=6),
-    batch_size=st.integers(1, 40),
-    pool_bytes=st.integers(1, 300),
-    patches_only=st.booleans(),
-    epoch=st.integers(0, 3),
-)
-def test_a_shuffled_stream_gives_every_token_exactly_once(counts, batch_size, pool_bytes, patches_only, epoch):
-    config = ShuffleConfig(batch_size, 5, pool_bytes, patches_only=patches_only)
-    batches = list(shuffled_stream(numbered_shards(counts, 3), config, epoch))
-    assert all(len(batch) == batch_size for batch in batches[:-1])
-    seen = sorted(number for batch in batches for number in numbers_of(batch))
-    assert seen == [n for n in range(sum(counts) * 3) if not (patches_only and n % 3 == 0)]
+def test_the_order_of_an_epoch_is_that_of_the_versions_before():
+    config = ShuffleConfig(batch_size=8, seed=42, pool_bytes=4 * 3 * 2 * 2)
+    batches = shuffled_batches(cut([4, 3], 2), numbered_shards([4, 3], 3).__getitem__, (3, 2), config, epoch=5)
+    assert [numbers_of(batch) for batch in batches] == ORDER_OF_VERSION_1
 
 
 def test_what_lies_before_the_start_is_not_read():
@@ -110,43 +101,50 @@ def test_what_lies_before_the_start_is_not_read():
         read.append(index)
         return shards[index]
 
-    config = ShuffleConfig(batch_size=6, seed=0, pool_bytes=4 * 3 * 2 * 2, chunk_images=4)
-    list(shuffled_batches(cut(counts, 4), read_shard, (3, 2), config, (0, 0, 1), start=18))
+    config = ShuffleConfig(batch_size=6, seed=0, pool_bytes=4 * 3 * 2 * 2)
+    list(shuffled_batches(cut(counts, 4), read_shard, (3, 2), config, start=18 * 6))
     assert len(read) == 1
 
 
 def test_a_batch_mixes_tokens_from_all_over_the_store():
     counts = [20] * 10
-    config = ShuffleConfig(batch_size=100, seed=0, pool_bytes=10 * 4 * 20 * 4, chunk_images=2)
-    batches = list(shuffled_batches(cut(counts, 2), numbered_shards(counts, 5).__getitem__, (5, 2), config, (0, 0, 1)))
+    config = ShuffleConfig(batch_size=100, seed=0, pool_bytes=10 * 4 * 20 * 4)
+    batches = list(shuffled_batches(cut(counts, 2), numbered_shards(counts, 5).__getitem__, (5, 2), config))
     shards_met = [len({number // 100 for number in numbers_of(batch)}) for batch in batches]
     assert min(shards_met) >= 5
 
 
-def test_the_order_follows_seed_and_epoch_and_nothing_else(store):
-    def epoch(seed, number):
-        return np.concatenate(list(store.shuffled(ShuffleConfig(8, seed, chunk_images=2), number)))
-
-    assert np.array_equal(epoch(1, 0), epoch(1, 0))
-    assert not np.array_equal(epoch(1, 0), epoch(1, 1))
-    assert not np.array_equal(epoch(1, 0), epoch(2, 0))
+def slow_images(store):
+    """All images of a store, shard by shard."""
+    return np.concatenate([store.shard(index) for index in range(len(store.starts) - 1)])
 
 
-def test_shuffled_tokens_are_those_of_the_images(store):
-    got = np.concatenate(list(store.shuffled(ShuffleConfig(7, 3, chunk_images=2, pool_bytes=2000))))
-    expected = np.concatenate([store.image(position) for position in range(13)])
-    assert np.array_equal(got[np.lexsort(got.T)], expected[np.lexsort(expected.T)])
+@given(positions=st.lists(st.integers(0, 12), max_size=30))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+def test_images_are_read_in_any_order_and_any_number_of_times(store, positions):
+    assert np.array_equal(store.read(positions), slow_images(store)[np.array(positions, int)])
 
 
-@pytest.mark.parametrize("n_readers", [1, 2, 4])
-def test_images_come_in_order_and_every_reader_has_its_part(store, n_readers):
-    positions = []
-    for reader in range(n_readers):
-        for rows, tokens in store.images(batch_size=2, reader=reader, n_readers=n_readers):
-            positions += list(rows)
-            assert np.array_equal(tokens, np.stack([store.image(row) for row in rows]))
-    assert sorted(positions) == list(range(13))
-    assert n_readers > 1 or positions == list(range(13))
+@given(positions=st.lists(st.integers(0, 12), max_size=30), max_images=st.sampled_from([None, 1, 2, 3]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+def test_runs_of_neighbours_are_read_in_one_piece_and_never_across_shards(store, positions, max_images):
+    chunks = store.chunks(positions, max_images)
+    counts = np.diff(store.starts)
+    assert all(chunk.first + chunk.n_images <= counts[chunk.shard_index] for chunk in chunks)
+    assert all(0 < chunk.n_images <= (max_images or 13) for chunk in chunks)
+    found = [int(store.starts[shard_index]) + first + i for shard_index, first, n in chunks for i in range(n)]
+    assert found == positions
+    if max_images is None:
+        joined = pairwise(chunks)
+        assert not any(a.shard_index == b.shard_index and a.first + a.n_images == b.first for a, b in joined)
+
+
+def test_one_shard_at_a_time_is_open_and_each_is_opened_once(store, monkeypatch):
+    opened = []
+    plain = TokenStore.shard
+    monkeypatch.setattr(TokenStore, "shard", lambda self, index: opened.append(index) or plain(self, index))
+    store.read(range(1, 13, 2))
+    assert opened == [0, 1, 2]
 
 
 def test_tokens_are_mapped_and_cannot_be_changed(store):
@@ -202,7 +200,7 @@ def test_a_shard_of_another_shape_is_refused_when_it_is_read(store):
     np.save(path, np.zeros((size - 128) // 2, np.float16))
     assert path.stat().st_size == size
     with pytest.raises(ChecksumError, match=r"float16\(800,\) instead of float16\(5, 5, 32\)"):
-        TokenStore.open(store.path, 2).image(0)
+        TokenStore.open(store.path, 2).read([0])
 
 
 @pytest.mark.parametrize(
@@ -229,13 +227,13 @@ def test_a_damaged_manifest_is_refused(store):
 @pytest.mark.parametrize("position", [-1, 13])
 def test_an_image_that_is_not_there_is_refused(store, position):
     with pytest.raises(ConfigError, match=f"image {position}: .* holds the images 0 to 12"):
-        store.image(position)
+        store.read([3, position])
 
 
-@pytest.mark.parametrize("settings", [{"reader": 2, "n_readers": 2}, {"epoch": -1}, {"start": -1}])
-def test_readers_that_do_not_exist_are_refused(store, settings):
-    with pytest.raises(ConfigError, match="readers count from 0"):
-        store.shuffled(ShuffleConfig(4, 0), **settings)
+@pytest.mark.parametrize("place", [{"epoch": -1}, {"start": -1}])
+def test_an_epoch_that_does_not_exist_is_refused(place):
+    with pytest.raises(ConfigError, match="both count from 0"):
+        shuffled_batches([], numbered_shards([1], 2).__getitem__, (2, 2), ShuffleConfig(4, 0), **place)
 
 
 def test_shuffle_settings_that_cannot_work_are_refused():

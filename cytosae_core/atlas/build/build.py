@@ -52,7 +52,7 @@ def build_atlas(
     team.wait()
     check_plan(plan.folder, document)
     encoder = SparseEncoder(checkpoint.weights, config.definitions, device)
-    patients = [find_patients(one.tokens.images) if name == document["barcodes_of"] else None
+    patients = [find_patients(one.tokens.index) if name == document["barcodes_of"] else None
                 for name, one in zip(plan.names, datasets, strict=True)]  # fmt: skip
     _first_look(plan, encoder, patients, team, progress_of)
     if not all(_is_done(plan, piece) for piece in plan.pieces()):
@@ -80,8 +80,8 @@ def _no_noise(plan: BuildPlan, collected: Sequence[Collected]) -> npt.NDArray[np
 
 def _collected(plan: BuildPlan, place: int, patients: Patients | None) -> Collected:
     names = [piece.name for piece in plan.pieces() if piece.place == place]
-    source = plan.datasets[place].tokens
-    return collect(plan.folder, names, source, patients, plan.config.definitions, plan.checkpoint.d_sae)
+    given = plan.datasets[place]
+    return collect(plan.folder, names, given, patients, plan.config.definitions, plan.checkpoint.d_sae)
 
 
 def _is_done(plan: BuildPlan, piece: Piece) -> bool:

@@ -11,12 +11,13 @@ from cytosae_core import method
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.atlas.build.parts import read_part
 from cytosae_core.atlas.build.patients import Floats, Integers, PatientPart, Patients, top_of_patients
+from cytosae_core.atlas.build.plan import DatasetInput
 from cytosae_core.atlas.build.references import TopImages, strongest
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.manifest import DatasetInfo, Skipped
 from cytosae_core.atlas.writer import AtlasPart
-from cytosae_core.tokens.dataset_tokens import TokenSource
+from cytosae_core.tokens.source import TokenSource
 
 _PARTS_AT_ONCE = 16
 PatientReferences = tuple[Integers, Integers, Floats, Integers]
@@ -26,6 +27,7 @@ PatientReferences = tuple[Integers, Integers, Floats, Integers]
 class Collected:
     """What all images of a data set say."""
 
+    dataset: str
     source: TokenSource
     statistics: LatentStatistics
     top: TopImages
@@ -37,13 +39,13 @@ class Collected:
     @property
     def labels(self) -> "pd.Series[str]":
         """Of each image: its class, or its patient where no image has a class."""
-        images = self.source.images
+        images = self.source.index
         return images["patient"] if self.label_kind == "patient" else images["label"]
 
     @property
     def label_kind(self) -> str:
         """ "class" or "patient"."""
-        images = self.source.images
+        images = self.source.index
         return "patient" if images["label"].isna().all() and images["patient"].notna().any() else "class"
 
     def as_part(self, *, simulated: bool, um_per_px: float | None, first_map: int | None) -> AtlasPart:
@@ -61,26 +63,27 @@ class Collected:
             {
                 "latent": latents.astype(np.int32),
                 "rank": ranks.astype(np.int16),
-                "image_id": self.source.images["image_id"].to_numpy()[rows],
+                "image_id": self.source.index["image_id"].to_numpy()[rows],
                 "activation": values,
                 "label": self.labels.astype(object).where(self.labels.notna(), None).to_numpy()[rows],
             }
         )
         if first_map is not None:
             references["map_index"] = np.arange(first_map, first_map + len(references))
-        fingerprint = self.source.identity.get("fingerprint")
-        name, n_images = self.source.dataset, self.statistics.n_images
+        fingerprint = self.source.origin.get("fingerprint")
+        name, n_images = self.dataset, self.statistics.n_images
         info = DatasetInfo(name, n_images, simulated, um_per_px, self.label_kind, fingerprint=fingerprint)
         return AtlasPart(info, statistics, references)
 
 
 def collect(
-    folder: Path, names: Sequence[str], source: TokenSource, patients: Patients | None, definitions: Definitions,
+    folder: Path, names: Sequence[str], given: DatasetInput, patients: Patients | None, definitions: Definitions,
     n_latents: int,
 ) -> Collected:  # fmt: skip
     """Add up the parts `names` in `folder`; raises ArtifactError where one is missing or damaged."""
     statistics, top = LatentStatistics.empty(n_latents), TopImages(n_latents, definitions.n_references)
-    ids = source.images["image_id"]
+    source = given.tokens
+    ids = source.index["image_id"]
     skipped = [Skipped(image_id, reason) for image_id, reason in source.skipped]
     adding = None if patients is None else _Patients(patients, n_latents, definitions.n_patient_references)
     for name in names:
@@ -90,9 +93,9 @@ def collect(
         skipped += [Skipped(str(ids.iat[row]), reason) for row, reason in part.skipped]
         if adding is not None and part.patients is not None:
             adding.add(part.patients)
-    barcodes = None if adding is None else adding.barcodes(source.dataset, definitions)
+    barcodes = None if adding is None else adding.barcodes(given.name, definitions)
     references = None if adding is None else adding.references(ids)
-    return Collected(source, statistics, top, tuple(sorted(skipped, key=_by_id)), barcodes, references)
+    return Collected(given.name, source, statistics, top, tuple(sorted(skipped, key=_by_id)), barcodes, references)
 
 
 def _by_id(skipped: Skipped) -> tuple[str, str]:

@@ -65,8 +65,8 @@ def _picture_files(
         if given.root is None:
             continue
         latents, _, rows, _ = one.top.entries()
-        wanted = one.source.images["image_id"].iloc[np.unique(rows[marked[latents]])]
-        found, missing = find_files(one.source.dataset, given.root, wanted.tolist())
+        wanted = one.source.index["image_id"].iloc[np.unique(rows[marked[latents]])]
+        found, missing = find_files(given.name, given.root, wanted.tolist())
         images |= found
         without |= missing
     return images, without
@@ -126,7 +126,7 @@ def _patient_files(plan: BuildPlan, collected: Sequence[Collected], folder: Path
         if one.patient_references is not None
     ]
     if plan.config.image_barcodes:
-        ids = np.concatenate([one.source.images["image_id"].to_numpy(dtype=object) for one in collected])
+        ids = np.concatenate([one.source.index["image_id"].to_numpy(dtype=object) for one in collected])
         tables = (optional_files.image_barcodes(ids, *entries) for entries in _image_barcodes(plan, collected))
         names.append(optional_files.write_image_barcodes(folder, tables))
     return names
@@ -134,7 +134,7 @@ def _patient_files(plan: BuildPlan, collected: Sequence[Collected], folder: Path
 
 def _image_barcodes(plan: BuildPlan, collected: Sequence[Collected]) -> Iterator[tuple[Integers, Integers, Integers]]:
     """Of all images in the order of their ids, which begin with the data set's name and `/`."""
-    starts = np.cumsum([0] + [len(one.source.images) for one in collected])
+    starts = np.cumsum([0] + [one.source.shape[0] for one in collected])
     for piece in sorted(plan.pieces(), key=lambda piece: f"{plan.names[piece.place]}/"):
         found = read_part(plan.folder, piece.name).barcodes
         if found is not None and len(found[0]):
@@ -174,7 +174,7 @@ def _patches(plan: BuildPlan, pieces: Sequence[Piece], collected: Sequence[Colle
     explained = [(piece, rows) for piece, rows in found if rows is not None]
     if not explained:
         return ()
-    ids = [str(collected[piece.place].source.images["image_id"].iat[row]) for piece, rows in explained for row in rows]
+    ids = [str(collected[piece.place].source.index["image_id"].iat[row]) for piece, rows in explained for row in rows]
     writer: optional_files.PatchWriter | None = None
     start = 0
     for piece, rows in explained:

@@ -13,9 +13,9 @@ from cytosae_core.images.select import list_images
 from cytosae_core.images.simulated import says_simulated
 from cytosae_core.images.sources import source_of
 from cytosae_core.images.table import ImageTable
-from cytosae_core.tokens.dataset_tokens import StoreTokens, StreamedTokens
+from cytosae_core.tokens.source import StoreTokens
 from cytosae_core.tokens.store import TokenStore
-from cytosae_core.tokens.stream import StreamConfig
+from cytosae_core.tokens.stream import StreamConfig, StreamedTokens
 
 PAPER_BLOCK = 11
 
@@ -46,7 +46,7 @@ def dataset_inputs(choice: InputChoice, make_backbone: Callable[[], Backbone]) -
     """
     stores = [TokenStore.open(path, choice.block) for path in choice.tokens]
     found = [_from_store(choice, store) for store in stores]
-    names = [one.tokens.dataset for one in found]
+    names = [one.name for one in found]
     streamed = [name for name in choice.images if name not in names]
     if streamed:
         backbone = make_backbone()
@@ -59,12 +59,13 @@ def dataset_inputs(choice: InputChoice, make_backbone: Callable[[], Backbone]) -
 
 
 def _from_store(choice: InputChoice, store: TokenStore) -> DatasetInput:
-    tokens = StoreTokens(store)
-    source = source_of(tokens.dataset)
-    given = choice.images.get(tokens.dataset)
+    tokens = StoreTokens.by_id(store)
+    name = str(tokens.index["dataset"].iat[0])
+    source = source_of(name)
+    given = choice.images.get(name)
     root = None if given is None else source.find_root(given)
-    says_so = bool(store.manifest.get("simulated", False)) or tokens.dataset in choice.simulated
-    drawn = says_so or (root is not None and says_simulated(root / str(tokens.images["relative_path"].iat[0])))
+    says_so = bool(store.manifest.get("simulated", False)) or name in choice.simulated
+    drawn = says_so or (root is not None and says_simulated(root / str(tokens.index["relative_path"].iat[0])))
     return DatasetInput(tokens, root, source.um_per_px, drawn)
 
 

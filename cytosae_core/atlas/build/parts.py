@@ -15,8 +15,8 @@ from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.errors import ArtifactError
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.tokens.dataset_tokens import TokenSource
 from cytosae_core.tokens.shards import write_whole
+from cytosae_core.tokens.source import TokenSource
 
 Arrays = dict[str, Any]
 

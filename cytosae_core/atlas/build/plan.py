@@ -8,7 +8,7 @@ from typing import Any
 from cytosae_core.atlas.build.options import BuildConfig
 from cytosae_core.errors import ConfigError
 from cytosae_core.sae.checkpoint import Checkpoint
-from cytosae_core.tokens.dataset_tokens import TokenSource
+from cytosae_core.tokens.source import TokenSource
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,18 @@ class DatasetInput:
     """One data set on its way into an atlas."""
 
     tokens: TokenSource
+    """Its tokens, sorted by image_id: the row number is the order among ties."""
     root: Path | None = None
     """Folder that the images' relative paths start from; None: no pictures."""
     um_per_px: float | None = None
     """Micrometres per pixel of the image files; None: not known."""
     simulated: bool = False
     """Whether its images were drawn by a program."""
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+        return str(self.tokens.index["dataset"].iat[0])
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class BuildPlan:
     @property
     def names(self) -> list[str]:
         """The data sets, in the order in which they are shown."""
-        return [one.tokens.dataset for one in self.datasets]
+        return [one.name for one in self.datasets]
 
     @property
     def folder(self) -> Path:
@@ -58,9 +64,9 @@ class BuildPlan:
         """The parts of all data sets."""
         step = self.config.part_images
         return [
-            Piece(f"{one.tokens.dataset}-{index:05d}{suffix}", place, range(start, min(start + step, n_images)))
+            Piece(f"{one.name}-{index:05d}{suffix}", place, range(start, min(start + step, n_images)))
             for place, one in enumerate(self.datasets)
-            for n_images in [len(one.tokens.images)]
+            for n_images in [one.tokens.shape[0]]
             for index, start in enumerate(range(0, n_images, step))
         ]
 
@@ -75,8 +81,8 @@ class BuildPlan:
             "noise_of": self.config.noise.dataset_among(self.names),
             "max_noise": self.config.noise.max_mean_activation,
             **self.config.to_document(),
-            "datasets": {one.tokens.dataset: dict(one.tokens.identity) for one in self.datasets},
-            "n_images": {one.tokens.dataset: len(one.tokens.images) for one in self.datasets},
+            "datasets": {one.name: dict(one.tokens.origin) for one in self.datasets},
+            "n_images": {one.name: one.tokens.shape[0] for one in self.datasets},
         }
 
 
@@ -85,7 +91,7 @@ def barcodes_of(plan: BuildPlan) -> str | None:
 
     Raises ConfigError when the chosen one has no patients, or several could be meant.
     """
-    with_patients = [one.tokens.dataset for one in plan.datasets if one.tokens.images["diagnosis"].notna().any()]
+    with_patients = [one.name for one in plan.datasets if one.tokens.index["diagnosis"].notna().any()]
     chosen = plan.config.barcodes_of
     if chosen is None and len(with_patients) > 1:
         raise ConfigError(f"the data sets {with_patients} all have patients; name one in barcodes_of")

@@ -14,8 +14,8 @@ from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.errors import ArtifactError
 from cytosae_core.geometry import PATCHES
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.tokens.dataset_tokens import TokenSource
 from cytosae_core.tokens.shards import write_whole
+from cytosae_core.tokens.source import TokenSource
 
 Arrays = dict[str, Any]
 
@@ -45,7 +45,7 @@ class SecondPass:
     ) -> "SecondPass":  # fmt: skip
         """Maps of all references; patches of the images that are references of a marked latent (n_latents,)."""
         latents, _, rows, _ = top.entries()
-        is_explained = np.zeros(len(source.images), dtype=bool)
+        is_explained = np.zeros(source.shape[0], dtype=bool)
         is_explained[rows[marked[latents]]] = n_patch_latents > 0
         return cls(encoder, source, latents, rows, with_maps, keep, n_patch_latents, is_explained)
 
