@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from app.resources import OpenStudy, open_study, repository
-from app.turns import Payload, chosen_turn, next_turn
+from app.resources import APP_VERSION, OpenStudy, open_study, repository
+from app.turns import Payload, turn
 from cytosae_core.errors import (
     AnswerError,
     ArtifactError,
@@ -106,7 +106,7 @@ def _session(request: Request) -> Session:
 
 
 def _study_of(session: Session, study_id: str) -> OpenStudy:
-    if study_id not in {study.study_id for study in repository().rater_studies(session.rater_id)}:
+    if study_id not in session.study_ids:
         raise StudyError(f"{session.rater_code} does not take part in study {study_id!r}; ask the coordinator")
     return open_study(study_id)
 
@@ -140,11 +140,13 @@ def _turn(request: Request, body: Payload) -> Response:
     session = _session(request)
     query = request.query_params
     opened = _study_of(session, query.get("study", ""))
+    place = (session.rater_id, opened.study.study_id, query.get("task", ""))
     if "item" in query:
-        turn = chosen_turn(opened, session, query.get("task", ""), query["item"], query.get("stage", ""))
+        screen = repository().show_judged(*place, query["item"], query.get("stage", ""), APP_VERSION)
+        shown = turn(opened, session, screen)
     else:
-        turn = next_turn(opened, session, query.get("task", ""))
-    return _with_cookie(JSONResponse(turn, headers={"Cache-Control": "no-store"}), request, session)
+        shown = turn(opened, session, repository().show_next(*place, APP_VERSION))
+    return _with_cookie(JSONResponse(shown, headers={"Cache-Control": "no-store"}), request, session)
 
 
 def _draft(request: Request, body: Payload) -> Response:
@@ -165,11 +167,17 @@ def _draft(request: Request, body: Payload) -> Response:
 def _judgement(request: Request, body: Payload) -> Response:
     session = _session(request)
     opened = _study_of(session, _text(body, "study"))
-    receipt = repository().submit(
-        session.rater_id, _text(body, "nonce"), _answers(body), overlay_used=body.get("overlay_used") is True
+    receipt, screen = repository().submit_and_show_next(
+        session.rater_id,
+        _text(body, "nonce"),
+        _answers(body),
+        study_id=opened.study.study_id,
+        task_id=_text(body, "task"),
+        app_version=APP_VERSION,
+        overlay_used=body.get("overlay_used") is True,
     )
-    turn = next_turn(opened, session, _text(body, "task"))
-    saved = {"saved_at": receipt.saved_at.isoformat(), "revision": receipt.revision, "turn": turn}
+    saved_at, next_turn = receipt.saved_at.isoformat(), turn(opened, session, screen)
+    saved = {"saved_at": saved_at, "revision": receipt.revision, "turn": next_turn}
     return _with_cookie(JSONResponse(saved), request, session)
 
 

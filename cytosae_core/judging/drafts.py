@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from cytosae_core.errors import AnswerError, SubmitRefusedError
-from cytosae_core.judging.models import DraftRow, PresentationRow
+from cytosae_core.judging.models import DraftRow
 from cytosae_core.judging.rules import Shown, check_draft, latest_judgement, presentation
 from cytosae_core.judging.store import Store, hold_rater
-from cytosae_core.study.protocol import Answers, Stage
+from cytosae_core.study.protocol import Stage
 
 _MAX_SEQUENCE = 2**53 - 1
 """The largest whole number that a browser counts to."""
@@ -41,14 +41,6 @@ class Drafts(Store):
             _keep(connection, shown.key, row, overlay_used)
         with self._reading() as connection:
             return connection.execute(select(DraftRow.saved_at).filter_by(**shown.key)).scalar_one()
-
-    def draft(self, rater_id: str, item_id: str, stage_id: str) -> Answers | None:
-        """The kept answers of the item as it was last shown to the rater; None when there are none."""
-        here = {"rater_id": rater_id, "item_id": item_id, "stage_id": stage_id}
-        newest = select(PresentationRow.study_id).filter_by(**here).order_by(PresentationRow.number.desc()).limit(1)
-        mine = select(DraftRow.answers).filter_by(**here).where(DraftRow.study_id == newest.scalar_subquery())
-        with self._reading() as connection:
-            return connection.scalar(mine)
 
     def _stage(self, shown: Shown) -> Stage:
         study = self.load_study(shown.study_id)

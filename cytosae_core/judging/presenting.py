@@ -2,31 +2,58 @@
 
 import secrets
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
-from cytosae_core.errors import SubmitRefusedError
-from cytosae_core.judging.models import PresentationRow
-from cytosae_core.judging.records import Presentation
-from cytosae_core.judging.rules import Showing, latest_judgement, refuse_if_closed
+from cytosae_core.errors import StudyError, SubmitRefusedError
+from cytosae_core.judging.models import DraftRow, JudgementRow, PresentationRow
+from cytosae_core.judging.records import Presentation, Screen
+from cytosae_core.judging.rules import Showing, refuse_if_closed
+from cytosae_core.judging.standing import Standing, standing
 from cytosae_core.judging.store import Store, hold_rater
+from cytosae_core.study.protocol import Answers, Study
 
 
 class Presenting(Store):
-    """Queries that record what is on a rater's screen."""
+    """Queries that record what is on a rater's screen.
+
+    A rater sees the current item and stage, and those judged before (to revise them). All raise SubmitRefusedError for
+    a stage that must no longer be revised because a later stage told the direction, AnnotationError when the rater has
+    no part in the task, and StudyError when there is no such study, task, item or stage.
+    """
+
+    def show_next(self, rater_id: str, study_id: str, task_id: str, app_version: str) -> Screen | None:
+        """The rater's current item of the task, recorded as shown; None when all are judged."""
+        study = self.load_study(study_id)
+        with self._writing() as connection:
+            hold_rater(connection, rater_id)
+            return self._show_next(connection, rater_id, study, task_id, app_version)
+
+    def show_judged(
+        self, rater_id: str, study_id: str, task_id: str, item_id: str, stage_id: str, app_version: str
+    ) -> Screen:
+        """One item and stage that the rater judged before, recorded as shown again.
+
+        Raises StudyError for any other: nobody sees an item, or a direction, ahead of time.
+        """
+        study = self.load_study(study_id)
+        with self._writing() as connection:
+            hold_rater(connection, rater_id)
+            now = standing(connection, rater_id, study, task_id)
+            if (item_id, stage_id) not in now.revisions:
+                raise StudyError(f"item {item_id!r} was not judged yet; go on with the current one")
+            return self._show(connection, now, item_id, stage_id, app_version)
 
     def present(
         self, rater_id: str, study_id: str, item_id: str, stage_id: str, pictures_digest: str, app_version: str
     ) -> Presentation:
-        """Record that the item is being shown, and get the nonce under which it can be judged.
+        """Record that the item is being shown with these pictures, and get the nonce under which it can be judged.
 
-        Allowed are the rater's current item and stage, and those judged before (to revise them). Raises
-        SubmitRefusedError for any other, for pictures that are not the item's, and for a stage that must no longer be
-        revised because a later stage told the direction; StudyError for an unknown item or stage.
+        For a caller that chooses the item itself: raises SubmitRefusedError for one that is neither current nor judged,
+        and for pictures that are not the item's.
         """
         study = self.load_study(study_id)
         item = study.item(item_id)
-        task = study.task(item.task_id)
-        stage = task.stage(stage_id)
+        study.task(item.task_id).stage(stage_id)
         if pictures_digest != item.pictures_digest:
             raise SubmitRefusedError(
                 f"the pictures on the screen (digest {pictures_digest[:12]!r}) are not those of item {item_id!r} "
@@ -34,23 +61,54 @@ class Presenting(Store):
             )
         with self._writing() as connection:
             hold_rater(connection, rater_id)
-            previous = latest_judgement(connection, rater_id, study_id, item_id, stage_id)
-            showing = Showing(rater_id, study_id, item_id, task, stage, previous.revision + 1 if previous else 1)
-            refuse_if_closed(connection, showing)
-            nonce, shown_at = secrets.token_urlsafe(24), self._clock()
-            row = {
-                **showing.key,
-                "revision": showing.revision,
-                "number": _next_number(connection, rater_id),
-                "nonce": nonce,
-                "shown_at": shown_at,
-                "pictures_digest": pictures_digest,
-                "app_version": app_version,
-            }
-            connection.execute(insert(PresentationRow), row)
-        return Presentation(nonce, shown_at, showing.revision, previous.answers if previous else None)
+            now = standing(connection, rater_id, study, item.task_id)
+            return self._show(connection, now, item_id, stage_id, app_version).presentation
+
+    def _show_next(
+        self, connection: Connection, rater_id: str, study: Study, task_id: str, app_version: str
+    ) -> Screen | None:
+        now = standing(connection, rater_id, study, task_id)
+        turn = now.current
+        return self._show(connection, now, turn.item_id, turn.stage_id, app_version) if turn else None
+
+    def _show(self, connection: Connection, now: Standing, item_id: str, stage_id: str, app_version: str) -> Screen:
+        item, stage = now.study.item(item_id), now.task.stage(stage_id)
+        revision = now.revisions.get((item_id, stage_id), 0) + 1
+        showing = Showing(now.rater_id, now.study.study_id, item_id, now.task, stage, revision)
+        refuse_if_closed(connection, showing, now)
+        draft, previous = _answers(connection, showing)
+        presentation = Presentation(secrets.token_urlsafe(24), self._clock(), revision, previous)
+        row = {
+            **showing.key,
+            "revision": revision,
+            "number": _next_number(now.rater_id),
+            "nonce": presentation.nonce,
+            "shown_at": presentation.shown_at,
+            "pictures_digest": item.pictures_digest,
+            "app_version": app_version,
+        }
+        connection.execute(insert(PresentationRow).values(**row))
+        return Screen(
+            item=item,
+            task=now.task,
+            stage=stage,
+            turn=now.turn(item_id, stage_id),
+            presentation=presentation,
+            draft=draft,
+            n_done=now.progress.n_done,
+            before=now.before(item_id),
+            upcoming=now.upcoming,
+        )
 
 
-def _next_number(connection: Connection, rater_id: str) -> int:
+def _next_number(rater_id: str) -> ColumnElement[int]:
     last = select(func.max(PresentationRow.number)).where(PresentationRow.rater_id == rater_id)
-    return (connection.scalar(last) or 0) + 1
+    return func.coalesce(last.scalar_subquery(), 0) + 1
+
+
+def _answers(connection: Connection, showing: Showing) -> tuple[Answers | None, Answers | None]:
+    """The kept draft of what is shown, and the answers of its latest judgement."""
+    draft = select(DraftRow.answers).filter_by(**showing.key)
+    latest = select(JudgementRow.answers).filter_by(**showing.key, revision=showing.revision - 1)
+    row = connection.execute(select(draft.scalar_subquery(), latest.scalar_subquery())).one()
+    return row[0], row[1]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cytosae_core.study.protocol import Answers
+from cytosae_core.study.protocol import Answers, Item, Stage, Task
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Session:
     rater_code: str
     token: str
     """Secret; only its digest is in the database."""
+    study_ids: frozenset[str]
+    """Studies that the rater takes part in, as of this reading."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,26 @@ class Presentation:
     """Number that the next judgement gets; 1 is the first."""
     previous: Answers | None
     """Answers of the latest judgement of this item and stage, if there is one."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Everything that the desk shows of one item, recorded as shown and read in the same transaction."""
+
+    item: Item
+    """Of this item's pictures the digest was recorded, so it is the one to draw."""
+    task: Task
+    stage: Stage
+    turn: Turn
+    presentation: Presentation
+    draft: Answers | None
+    """Answers that were kept but not submitted; None when there are none."""
+    n_done: int
+    """Items of the task with a judgement for every stage."""
+    before: str | None
+    """The item before this one in the rater's order; None for the first."""
+    upcoming: tuple[str, ...]
+    """The items after the one to judge now, to fetch their pictures ahead."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """The one object through which studies, raters and judgements are read and written."""
 
 from cytosae_core.judging.drafts import Drafts
-from cytosae_core.judging.presenting import Presenting
 from cytosae_core.judging.raters import Raters
-from cytosae_core.judging.records import Judged, Presentation, Progress, Receipt, Session, StudySummary, Turn
+from cytosae_core.judging.records import Judged, Presentation, Progress, Receipt, Screen, Session, StudySummary, Turn
 from cytosae_core.judging.results import Results
 from cytosae_core.judging.sign_in import SignIn
 from cytosae_core.judging.store import Clock, utcnow
@@ -18,6 +17,7 @@ __all__ = [
     "Progress",
     "Receipt",
     "Repository",
+    "Screen",
     "Session",
     "StudySummary",
     "Turn",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class Repository(Studies, Raters, SignIn, Turns, Presenting, Drafts, Submit, Results):
+class Repository(Studies, Raters, SignIn, Turns, Submit, Drafts, Results):
     """Every query of the annotation database, named in the words of the domain.
 
     Made from an engine of `database.open_engine`; safe to share between threads. Each method is one transaction (a

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from cytosae_core.errors import AnswerError, SubmitRefusedError
-from cytosae_core.judging.models import JudgementRow, PresentationRow
-from cytosae_core.judging.turns import turn_of
+from cytosae_core.judging.models import DraftRow, JudgementRow, PresentationRow
+from cytosae_core.judging.standing import Standing
 from cytosae_core.study.protocol import Answers, Stage, Task
 
 _MAX_DRAFT = 100_000
+_KEY = ("rater_id", "study_id", "item_id", "stage_id")
+_TAKEN_OVER = ("nonce", *_KEY, "revision", "pictures_digest", "app_version", "shown_at")
+"""What a judgement has in common with its presentation."""
 
 
 @dataclass(frozen=True)
@@ -46,32 +49,54 @@ class Latest(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What was shown under a nonce."""
+    """What was shown under a nonce, and what has come of it since."""
 
+    number: int
     nonce: str
     rater_id: str
     study_id: str
     item_id: str
     stage_id: str
     revision: int
-    number: int
     pictures_digest: str
     app_version: str
     shown_at: datetime
+    stored_answers: Answers | None
+    """What was submitted under this nonce; None: nothing yet."""
+    stored_at: datetime | None
+    overlay_drafted: bool | None
+    """Whether a draft says that the overlay was used; None: there is no draft."""
 
     @property
     def key(self) -> dict[str, str]:
         """The columns that name what is judged by whom."""
-        return {name: getattr(self, name) for name in ("rater_id", "study_id", "item_id", "stage_id")}
+        return {name: getattr(self, name) for name in _KEY}
+
+    @property
+    def taken_over(self) -> dict[str, Any]:
+        """The columns that a judgement takes over from its presentation."""
+        return {name: getattr(self, name) for name in _TAKEN_OVER}
 
 
 def presentation(connection: Connection, rater_id: str, nonce: str) -> Shown:
     """What the rater was shown under the nonce; raises SubmitRefusedError when that is nothing."""
-    columns = [PresentationRow.__table__.c[name] for name in Shown._fields]
-    row = connection.execute(select(*columns).filter_by(nonce=nonce, rater_id=rater_id)).one_or_none()
+    mine = (PresentationRow.nonce == nonce, PresentationRow.rater_id == rater_id)
+    row = connection.execute(_SHOWN.where(*mine)).one_or_none()
     if row is None:
         raise SubmitRefusedError(f"nothing was shown to you under {nonce!r}; reload the page and judge what it shows")
-    return Shown(*row)
+    return Shown._make(row)
+
+
+_SHOWN = (
+    select(
+        *(PresentationRow.__table__.c[name] for name in ("number", *_TAKEN_OVER)),
+        JudgementRow.answers,
+        JudgementRow.submitted_at,
+        DraftRow.overlay_used,
+    )
+    .outerjoin(JudgementRow, JudgementRow.nonce == PresentationRow.nonce)
+    .outerjoin(DraftRow, and_(*(getattr(DraftRow, name) == getattr(PresentationRow, name) for name in _KEY)))
+)
 
 
 def latest_judgement(
@@ -88,12 +113,12 @@ def latest_judgement(
     return Latest(*row) if row else None
 
 
-def refuse_if_closed(connection: Connection, showing: Showing) -> None:
+def refuse_if_closed(connection: Connection, showing: Showing, now: Standing) -> None:
     """Raise SubmitRefusedError unless this is the rater's turn, or a revision that is still allowed."""
     if showing.revision > 1:
         _refuse_after_reveal(connection, showing)
     else:
-        _refuse_out_of_turn(connection, showing)
+        _refuse_out_of_turn(showing, now)
 
 
 def check_draft(stage: Stage, answers: Mapping[str, Any]) -> Answers:
@@ -127,8 +152,8 @@ def _is_list_of_text(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-def _refuse_out_of_turn(connection: Connection, showing: Showing) -> None:
-    turn = turn_of(connection, showing.rater_id, showing.study_id, showing.task)
+def _refuse_out_of_turn(showing: Showing, now: Standing) -> None:
+    turn = now.current
     if turn is None or (turn.item_id, turn.stage_id) != (showing.item_id, showing.stage.stage_id):
         raise SubmitRefusedError(
             f"item {showing.item_id!r}, stage {showing.stage.stage_id!r}, is not the one to judge now; "

@@ -18,7 +18,7 @@ from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import Connection, delete, insert, select, update
 
 from cytosae_core.errors import SignInError
-from cytosae_core.judging.models import RaterRow, SessionRow, SignInAttemptRow
+from cytosae_core.judging.models import RaterRow, SessionRow, SignInAttemptRow, StudyRaterRow
 from cytosae_core.judging.raters import code_key, new_access_code, plain_access_code
 from cytosae_core.judging.records import Session
 from cytosae_core.judging.store import Store
@@ -60,19 +60,21 @@ class SignIn(Store):
         """The session of a token, which now lives 12 more hours; None when it ended or never was."""
         digest, now = _digest(token), self._clock()
         query = (
-            select(RaterRow.rater_id, RaterRow.rater_code, SessionRow.expires_at)
+            select(RaterRow.rater_id, RaterRow.rater_code, SessionRow.expires_at, StudyRaterRow.study_id)
             .join(SessionRow, SessionRow.rater_id == RaterRow.rater_id)
+            .outerjoin(StudyRaterRow, StudyRaterRow.rater_id == RaterRow.rater_id)
             .where(SessionRow.token_digest == digest, SessionRow.expires_at > now)
         )
         with self._reading() as connection:
-            found = connection.execute(query).one_or_none()
-        if found is None:
+            rows = connection.execute(query).all()
+        if not rows:
             return None
+        found = rows[0]
         if found.expires_at < now + SESSION_LIFE - _RENEW_AFTER:
             with self._writing() as connection:
                 mine = SessionRow.token_digest == digest
                 connection.execute(update(SessionRow).where(mine).values(expires_at=now + SESSION_LIFE))
-        return Session(found.rater_id, found.rater_code, token)
+        return Session(found.rater_id, found.rater_code, token, frozenset(row.study_id for row in rows if row.study_id))
 
     def sign_out(self, token: str) -> None:
         """End the session of a token; nothing happens when it ended already."""
@@ -108,7 +110,8 @@ class SignIn(Store):
             connection.execute(update(SignInAttemptRow).where(attempt).values(succeeded=True))
             connection.execute(delete(SessionRow).where(SessionRow.expires_at <= now))
             connection.execute(insert(SessionRow), {**row, "expires_at": now + SESSION_LIFE})
-        return Session(rater_id, rater_code, token)
+            study_ids = connection.scalars(select(StudyRaterRow.study_id).where(StudyRaterRow.rater_id == rater_id))
+            return Session(rater_id, rater_code, token, frozenset(study_ids))
 
 
 def _refuse(failures_newest_first: Sequence[datetime], limit: int) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, delete, insert, select
 
 from cytosae_core.errors import SubmitRefusedError
 from cytosae_core.judging.models import DraftRow, JudgementRow
-from cytosae_core.judging.records import Receipt
+from cytosae_core.judging.presenting import Presenting
+from cytosae_core.judging.records import Receipt, Screen
 from cytosae_core.judging.rules import (
     Showing,
     Shown,
@@ -18,14 +19,15 @@ from cytosae_core.judging.rules import (
     presentation,
     refuse_if_closed,
 )
-from cytosae_core.judging.store import Store, hold_rater
+from cytosae_core.judging.standing import Standing, standing
+from cytosae_core.judging.store import hold_rater
 from cytosae_core.study.protocol import Answers, check_answers
 
 MIN_VIEWING = timedelta(milliseconds=400)
 """Shorter than this nobody saw the pictures: a second click that was meant for the item before."""
 
 
-class Submit(Store):
+class Submit(Presenting):
     """Queries that store judgements."""
 
     def submit(self, rater_id: str, nonce: str, answers: Mapping[str, Any], *, overlay_used: bool = False) -> Receipt:
@@ -39,24 +41,45 @@ class Submit(Store):
         because the direction was shown.
         """
         with self._writing() as connection:
-            hold_rater(connection, rater_id)
-            shown = presentation(connection, rater_id, nonce)
-            showing = self._showing(shown)
-            known = select(JudgementRow.answers, JudgementRow.submitted_at).where(JudgementRow.nonce == nonce)
-            stored = connection.execute(known).one_or_none()
-            if stored is None:
-                self._store(connection, shown, showing, answers, overlay_used)
-            elif _checked(showing, answers) != stored.answers:
-                raise SubmitRefusedError(
-                    f"this item was already saved at {stored.submitted_at:%H:%M:%S} UTC with other answers; "
-                    "open it again to revise it"
-                )
-        return self._receipt(nonce, is_new=stored is None)
+            is_new = self._submit(connection, rater_id, nonce, answers, overlay_used)
+        return self._receipt(nonce, is_new)
 
-    def _showing(self, shown: Shown) -> Showing:
+    def submit_and_show_next(
+        self,
+        rater_id: str,
+        nonce: str,
+        answers: Mapping[str, Any],
+        *,
+        study_id: str,
+        task_id: str,
+        app_version: str,
+        overlay_used: bool = False,
+    ) -> tuple[Receipt, Screen | None]:
+        """As `submit`, and as `show_next` of the task, in one transaction: both are stored, or neither is."""
+        study = self.load_study(study_id)
+        with self._writing() as connection:
+            is_new = self._submit(connection, rater_id, nonce, answers, overlay_used)
+            screen = self._show_next(connection, rater_id, study, task_id, app_version)
+        return self._receipt(nonce, is_new), screen
+
+    def _submit(
+        self, connection: Connection, rater_id: str, nonce: str, answers: Mapping[str, Any], overlay_used: bool
+    ) -> bool:
+        """Whether a judgement was stored; False: it stood there already."""
+        hold_rater(connection, rater_id)
+        shown = presentation(connection, rater_id, nonce)
         study = self.load_study(shown.study_id)
         task = study.task(study.item(shown.item_id).task_id)
-        return Showing(shown.rater_id, shown.study_id, shown.item_id, task, task.stage(shown.stage_id), shown.revision)
+        showing = Showing(rater_id, shown.study_id, shown.item_id, task, task.stage(shown.stage_id), shown.revision)
+        if shown.stored_at is None:
+            self._store(connection, shown, showing, answers, overlay_used)
+            return True
+        if _checked(showing, answers) != shown.stored_answers:
+            raise SubmitRefusedError(
+                f"this item was already saved at {shown.stored_at:%H:%M:%S} UTC with other answers; "
+                "open it again to revise it"
+            )
+        return False
 
     def _store(
         self,
@@ -66,16 +89,17 @@ class Submit(Store):
         answers: Mapping[str, Any],
         overlay_used: bool,
     ) -> None:
-        now = self._clock()
-        _refuse_if_judged_meanwhile(connection, showing)
-        refuse_if_closed(connection, showing)
-        _refuse_if_too_fast(shown.shown_at, now)
+        moment = self._clock()
+        now = standing(connection, shown.rater_id, self.load_study(shown.study_id), showing.task.task_id)
+        _refuse_if_judged_meanwhile(connection, showing, now)
+        refuse_if_closed(connection, showing, now)
+        _refuse_if_too_fast(shown.shown_at, moment)
         row = {
-            **{name: value for name, value in shown._asdict().items() if name != "number"},
+            **shown.taken_over,
             "judgement_id": uuid4().hex,
             "answers": _checked(showing, answers),
-            "overlay_used": overlay_used or _drafted_overlay(connection, showing.key),
-            "submitted_at": now,
+            "overlay_used": overlay_used or bool(shown.overlay_drafted),
+            "submitted_at": moment,
         }
         connection.execute(insert(JudgementRow), row)
         connection.execute(delete(DraftRow).filter_by(**showing.key))
@@ -92,10 +116,6 @@ def _checked(showing: Showing, answers: Mapping[str, Any]) -> Answers:
     return check_answers(showing.stage, answers)
 
 
-def _drafted_overlay(connection: Connection, key: Mapping[str, str]) -> bool:
-    return bool(connection.scalar(select(DraftRow.overlay_used).filter_by(**key)))
-
-
 def _refuse_if_too_fast(shown_at: datetime, now: datetime) -> None:
     if now - shown_at < MIN_VIEWING:
         milliseconds = (now - shown_at) / timedelta(milliseconds=1)
@@ -105,9 +125,11 @@ def _refuse_if_too_fast(shown_at: datetime, now: datetime) -> None:
         )
 
 
-def _refuse_if_judged_meanwhile(connection: Connection, showing: Showing) -> None:
+def _refuse_if_judged_meanwhile(connection: Connection, showing: Showing, now: Standing) -> None:
+    if now.revisions.get((showing.item_id, showing.stage.stage_id), 0) < showing.revision:
+        return
     latest = latest_judgement(connection, **showing.key)
-    if latest is not None and latest.revision >= showing.revision:
+    if latest is not None:
         raise SubmitRefusedError(
             f"this item was already saved at {latest.submitted_at:%H:%M:%S} UTC, from another window, so these answers "
             "were not stored; reload the page to see what was saved, and revise it if need be"

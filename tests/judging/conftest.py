@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import Engine, select
 
 from cytosae_core.judging.database import open_engine
-from cytosae_core.judging.models import RaterRow
+from cytosae_core.judging.models import DraftRow, RaterRow
 from cytosae_core.judging.repository import Presentation, Receipt, Repository
 from cytosae_core.study.protocol import Study
 from tests.conftest import CHEAP_HASHER
@@ -50,6 +50,12 @@ class Desk:
     def judge_current(self, task_id: str = "concept") -> Receipt:
         turn = self.repository.current(self.rater_id, self.study.study_id, task_id)
         return self.save(self.show(turn.item_id, turn.stage_id).nonce, good_answers(turn.stage_id))
+
+    def draft(self, item_id: str, stage_id: str = "concept") -> dict[str, str] | None:
+        """What the database keeps of the item, unsubmitted."""
+        key = {"rater_id": self.rater_id, "study_id": self.study.study_id, "item_id": item_id, "stage_id": stage_id}
+        with self.repository._reading() as connection:
+            return connection.scalar(select(DraftRow.answers).filter_by(**key))
 
 
 @pytest.fixture

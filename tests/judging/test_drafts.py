@@ -14,8 +14,8 @@ def item_of(desk):
     return desk.repository.current(desk.rater_id, desk.study.study_id, "concept").item_id
 
 
-def draft_of(desk, item_id):
-    return desk.repository.draft(desk.rater_id, item_id, "concept")
+def place_of(desk):
+    return desk.rater_id, desk.study.study_id, "concept", "test"
 
 
 def keep(desk, shown, text, sequence=1, **more):
@@ -30,12 +30,12 @@ def overlays(desk):
 
 def test_a_draft_is_there_until_its_item_is_saved(desk, engine, clock):
     item_id, shown = item_of(desk), desk.show_current()
-    assert draft_of(desk, item_id) is None
+    assert desk.draft(item_id) is None
     assert keep(desk, shown, "Au") == clock.now
     assert keep(desk, shown, "Auer", 2) == clock.now
-    assert Repository(engine).draft(desk.rater_id, item_id, "concept") == {"concept": "Auer"}
+    assert Repository(engine).show_next(*place_of(desk)).draft == {"concept": "Auer"}
     desk.save(shown.nonce, good_answers("concept"))
-    assert draft_of(desk, item_id) is None
+    assert desk.draft(item_id) is None
 
 
 def test_a_draft_outlives_a_reload_and_a_refused_save(desk):
@@ -44,7 +44,7 @@ def test_a_draft_outlives_a_reload_and_a_refused_save(desk):
     desk.show_current()
     with pytest.raises(AnswerError):
         desk.save(shown.nonce, {})
-    assert draft_of(desk, item_id) == {"concept": "Auer"}
+    assert desk.draft(item_id) == {"concept": "Auer"}
 
 
 @pytest.mark.parametrize("late", [1, 2])
@@ -52,7 +52,7 @@ def test_within_a_presentation_a_draft_that_is_overtaken_is_ignored(desk, late):
     item_id, shown = item_of(desk), desk.show_current()
     kept_at = keep(desk, shown, "Auer", 2)
     assert keep(desk, shown, "Au", late) == kept_at
-    assert draft_of(desk, item_id) == {"concept": "Auer"}
+    assert desk.draft(item_id) == {"concept": "Auer"}
 
 
 def test_a_draft_of_an_older_presentation_is_ignored_whatever_the_clock_says(desk, clock):
@@ -62,7 +62,7 @@ def test_a_draft_of_an_older_presentation_is_ignored_whatever_the_clock_says(des
     keep(desk, older, "from before the reload", 7)
     kept_at = keep(desk, newer, "newer", 1)
     assert keep(desk, older, "older", 8) == kept_at
-    assert draft_of(desk, item_id) == {"concept": "newer"}
+    assert desk.draft(item_id) == {"concept": "newer"}
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -74,7 +74,7 @@ def test_whatever_order_drafts_come_in_the_newest_is_kept(desk, order, data):
     for window, sequence in came:
         keep(desk, windows[window], f"{window}/{sequence}", sequence)
     newest = sorted(came)[-1]
-    assert draft_of(desk, item_id) == {"concept": f"{newest[0]}/{newest[1]}"}
+    assert desk.draft(item_id) == {"concept": f"{newest[0]}/{newest[1]}"}
 
 
 def test_a_draft_that_comes_after_the_save_does_not_come_back_to_life(desk):
@@ -82,13 +82,13 @@ def test_a_draft_that_comes_after_the_save_does_not_come_back_to_life(desk):
     desk.save(shown.nonce, good_answers("concept"))
     with pytest.raises(SubmitRefusedError, match="already saved at 12:00:01 UTC"):
         keep(desk, shown, "late")
-    assert draft_of(desk, item_id) is None
+    assert desk.draft(item_id) is None
     revised = desk.show(item_id, "concept")
     with pytest.raises(SubmitRefusedError, match="already saved at 12:00:01 UTC"):
         keep(desk, shown, "late, while it is shown again", 9)
-    assert draft_of(desk, item_id) is None
+    assert desk.draft(item_id) is None
     keep(desk, revised, "revised")
-    assert draft_of(desk, item_id) == {"concept": "revised"}
+    assert desk.draft(item_id) == {"concept": "revised"}
 
 
 def test_a_draft_of_a_window_that_another_window_overtook_is_refused(desk):
@@ -97,7 +97,7 @@ def test_a_draft_of_a_window_that_another_window_overtook_is_refused(desk):
     desk.save(one.nonce, good_answers("concept"))
     with pytest.raises(SubmitRefusedError, match="already saved at 12:00:02 UTC"):
         keep(desk, other, "late", 2)
-    assert draft_of(desk, item_id) is None
+    assert desk.draft(item_id) is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_draft_of_something_never_shown_to_this_rater_is_refused(desk, reposit
     for rater_id, nonce in ((desk.rater_id, "made up"), (other.rater_id, shown.nonce)):
         with pytest.raises(SubmitRefusedError, match=f"nothing was shown to you under '{nonce}'"):
             repository.save_draft(rater_id, nonce, {}, sequence=1)
-    assert desk.repository.draft(desk.rater_id, "c0000", "concept") is None
+    assert desk.draft("c0000") is None
 
 
 def test_an_overlay_that_was_used_is_remembered_over_a_reload_until_the_judgement(desk):

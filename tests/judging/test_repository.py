@@ -73,11 +73,9 @@ def test_studies_may_use_the_same_item_ids(repository, desk, study, clock):
     clock.wait(seconds=1)
     while repository.current(other.rater_id, twin.study_id, "disease").item_id != item_id:
         other.judge_current("disease")
-    other.show(item_id, "blind")
-    assert repository.draft(desk.rater_id, item_id, "blind") is None
+    assert repository.show_next(other.rater_id, twin.study_id, "disease", "v").draft is None
     clock.wait(seconds=1)
-    desk.show(item_id, "blind")
-    assert repository.draft(desk.rater_id, item_id, "blind") == {"group": "neither"}
+    assert repository.show_next(desk.rater_id, study.study_id, "disease", "v").draft == {"group": "neither"}
     assert repository.progress(desk.rater_id, study.study_id)["disease"].n_done == 0
 
 
@@ -122,7 +120,8 @@ def test_turns_follow_the_order_stage_by_stage_until_all_is_judged(desk):
     turns = []
     while turn := desk.repository.current(desk.rater_id, study_id, "disease"):
         turns.append(turn)
-        assert desk.repository.upcoming(desk.rater_id, study_id, "disease", 2) == list(order[turn.position :][:2])
+        screen = desk.repository.show_next(desk.rater_id, study_id, "disease", "v")
+        assert (screen.turn, screen.upcoming) == (turn, order[turn.position :])
         desk.judge_current("disease")
     expected = [
         Turn(item_id, stage_id, position, 4)
@@ -130,7 +129,9 @@ def test_turns_follow_the_order_stage_by_stage_until_all_is_judged(desk):
         for stage_id in ("blind", "revealed")
     ]
     assert turns == expected
-    assert desk.repository.upcoming(desk.rater_id, study_id, "disease", 2) == []
+    assert desk.repository.show_next(desk.rater_id, study_id, "disease", "v") is None
+    last = (turns[-1].item_id, turns[-1].stage_id)
+    assert desk.repository.show_judged(desk.rater_id, study_id, "disease", *last, "v").upcoming == ()
 
 
 def test_progress_counts_items_of_which_every_stage_is_judged(desk):
