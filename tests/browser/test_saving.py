@@ -175,9 +175,10 @@ def test_a_revision_that_was_asked_for_is_sent_although_the_reloaded_desk_shows_
     rater.open_task()
     item = rater.item
     rater.save_answers("n", "3")
+    shown_before = rater.nonce
     rater.press("p")
-    rater.page.locator(f".desk[data-painted][data-item='{item}']").wait_for()
-    rater.page.wait_for_timeout(420)
+    rater.wait_for_item(shown_before)
+    assert rater.item == item
     reload(rater, gate := ask_in_vain(rater, "u"))
     until(rater, lambda: gate.answers)
     rater.wait_for_item()
