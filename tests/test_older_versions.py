@@ -274,7 +274,7 @@ def test_a_rater_of_version_1_is_still_signed_in_and_judges_on(repository):
     item_id, stage_id, draft = STUDY["draft"]
     turn = repository.current(session.rater_id, STUDY["study_id"], "disease")
     assert (turn.item_id, turn.stage_id) == (item_id, stage_id)
-    assert repository.draft(session.rater_id, item_id, stage_id) == draft
+    assert repository.show_next(session.rater_id, STUDY["study_id"], "disease", "now").draft == draft
     digest = repository.load_study(STUDY["study_id"]).item(item_id).pictures_digest
     shown = repository.present(session.rater_id, STUDY["study_id"], item_id, stage_id, digest, "now")
     assert repository.submit(session.rater_id, shown.nonce, {**draft, "confidence": "1"}).is_new
