@@ -2,8 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import TypeVar
 
 import tyro
@@ -14,15 +13,22 @@ from cytosae_core.progress import Progress
 
 Config = TypeVar("Config")
 
+_FORMER = {
+    "--drawn": "--rendered", "--n-drawn-": "--n-rendered-",
+    "--recipe.n-drawn-": "--training.n-rendered-", "--recipe.drawn-": "--training.rendered-",
+    "--recipe.stages": "--training.phases", "--recipe.": "--training.",
+}  # fmt: skip
+"""What options of version 1 began with, and what they begin with now: old commands keep working."""
 
-def run(main: Callable[[Config], None], config: type[Config], former: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Parse the command line into `config` and call `main`; a known error, and Ctrl-C, become one line.
 
-    `former` holds beginnings of options as earlier versions named them, and what they begin with now.
-    """
-    words = [_renamed(word, former) for word in sys.argv[1:]]
+def run(main: Callable[[Config], None], config: type[Config]) -> None:
+    """Parse the command line into `config` and call `main`; a known error, and Ctrl-C, become one line."""
     try:
-        main(tyro.cli(config, args=words, description=sys.modules["__main__"].__doc__))
+        main(
+            tyro.cli(
+                config, args=[_renamed(word) for word in sys.argv[1:]], description=sys.modules["__main__"].__doc__
+            )
+        )
     except CytosaeError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -31,8 +37,8 @@ def run(main: Callable[[Config], None], config: type[Config], former: Mapping[st
         sys.exit("interrupted; nothing is left half-made, and the same command goes on where this one stopped")
 
 
-def _renamed(word: str, former: Mapping[str, str]) -> str:
-    return next((now + word.removeprefix(old) for old, now in former.items() if word.startswith(old)), word)
+def _renamed(word: str) -> str:
+    return next((now + word.removeprefix(old) for old, now in _FORMER.items() if word.startswith(old)), word)
 
 
 def bar(label: str, *, leave: bool = True) -> Progress:

@@ -62,7 +62,7 @@ def atlas_of_images(
     run_steps(steps_of(settings, cells, groups, paths), fleeting_bar, notify)
     _say_where(paths)
     if groups is None and cells.table.frame["diagnosis"].notna().any():
-        print("            no disease task: name the two groups to notify apart with --groups A B")
+        print("            no disease task: name the two groups to tell apart with --groups A B")
     title = f"Concepts in {dataset}" if groups is None else f"Concepts and diseases in {dataset}"
     return LatentAtlas.open(paths.atlas), StudyConfig(title, dataset, groups=groups)
 

@@ -105,11 +105,7 @@ def made_before(repository: Repository, atlas: LatentAtlas, config: StudyConfig)
     """The study that this configuration made of the atlas; a coordinator's own study is never taken for it."""
     asked = {"concept": {name: getattr(config, name) for name in _RECORDED}}
     if config.groups is not None:
-        asked["disease"] = {
-            "groups": list(config.groups),
-            "n_wanted": config.n_differential,
-            "seed": config.seed,
-        }
+        asked["disease"] = {"groups": list(config.groups), "n_wanted": config.n_differential, "seed": config.seed}
     for summary in repository.studies():
         if summary.title == config.title:
             study = repository.load_study(summary.study_id)

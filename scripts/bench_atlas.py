@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cytosae_core.bench.atlas import (
     VARIANTS,
-    BenchConfig,
+    AtlasBenchConfig,
     SparsePass,
     Tokens,
     accumulation,
@@ -26,7 +26,7 @@ from cytosae_core.tokens.store import TokenStore
 
 
 @dataclass(frozen=True)
-class Config(BenchConfig):
+class Config(AtlasBenchConfig):
     """What to measure; a constructed SAE and drawn tokens by default."""
 
     sae: Path | None = None

@@ -10,12 +10,12 @@ import torch
 from _cli import bar, run
 
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
-from cytosae_core.bench.tokens import BenchConfig, bench
+from cytosae_core.bench.tokens import TokensBenchConfig, bench
 from cytosae_core.images.select import list_images
 
 
 @dataclass(frozen=True)
-class Config(BenchConfig, BackboneChoice):
+class Config(TokensBenchConfig, BackboneChoice):
     """What to measure on which images."""
 
     dataset: str = "acevedo"

@@ -17,7 +17,7 @@ from cytosae_core.tokens.source import StoreTokens
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Which groups, and where to. With --drawn, --tokens and --sae: which drawn cells each latent stands for."""
+    """Which groups, and where to. With --rendered, --tokens and --sae: which rendered cells each latent stands for."""
 
     atlas: Path
     """Atlas with barcodes of patients."""
@@ -35,7 +35,7 @@ class Config:
     """Samples of patients behind the stability."""
     seed: int = 0
     """Of the bootstrap."""
-    drawn: Path | None = None
+    rendered: Path | None = None
     """Folder of the SIMULATED cohort."""
     tokens: Path | None = None
     """Token store of the SIMULATED cohort."""
@@ -48,9 +48,9 @@ def main(config: Config) -> None:
     atlas, barcodes = open_barcodes(config.atlas)
     options = {name: getattr(config, name) for name in ("seed", "n", "ranking", "min_images", "n_bootstrap")}
     table = compare_groups(barcodes, *config.groups, **options, progress=bar("bootstrap"))
-    if config.drawn is not None and config.tokens is not None and config.sae is not None:
+    if config.rendered is not None and config.tokens is not None and config.sae is not None:
         latents, _ = open_latents(config.sae, atlas.sae_id)
-        table = explain_by_cells(table, latents, StoreTokens.open(config.tokens), config.drawn, config.groups)
+        table = explain_by_cells(table, latents, StoreTokens.open(config.tokens), config.rendered, config.groups)
     settings = asdict(config) | {"atlas_id": atlas.atlas_id}
     write_results(config.out, {"differential": table}, settings, simulated=atlas.simulated)
     print(f"{config.out}{' (SIMULATED)' if atlas.simulated else ''}\n{table.head(10).round(3).to_string(index=False)}")

@@ -35,7 +35,7 @@ def main(config: Config) -> None:
     with torchrun_team() as team:
         table = list_images(config.dataset, config.root, config.csv, by_patient=config.by_patient)
         download = bar("download (bytes)") if team.is_lead and config.is_downloaded else no_progress
-        backbone = choose_backbone(config, team, download, tell if team.is_lead else None)
+        backbone = choose_backbone(config, team, download, notify if team.is_lead else None)
         progress = bar("images to tokens") if team.is_lead else no_progress
         store = extract(backbone, table, config.output, config, team=team, progress=progress)
     if team.is_lead:
@@ -46,7 +46,7 @@ def main(config: Config) -> None:
             print(f"skipped {image['image_id']}: {image['reason']}")
 
 
-def tell(weights: Weights) -> None:
+def notify(weights: Weights) -> None:
     """Say which published file this is, and whether anybody vouches for its bytes."""
     how = "compared with the published one" if weights.is_compared else "NOT compared: none that is known is published"
     print(f"{weights.path}: sha256 {weights.sha256}, {how}")

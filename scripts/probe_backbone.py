@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import tyro
 from _cli import bar, run
 from train_backbone import Config as Training
 from train_backbone import open_corpus
@@ -22,7 +20,7 @@ class Config(Training):
     """Weights to probe; without it, those that ship with the package."""
     random_seed: int = 0
     """Seed of the random weights beside it."""
-    n_rendered_per_type: Annotated[int, tyro.conf.arg(aliases=("--n-drawn-per-type",))] = 15
+    n_rendered_per_type: int = 15
     """Rendered cells of each type for the patch probe; two thirds to fit, one third to score."""
 
 

@@ -1,4 +1,4 @@
-"""Draw SIMULATED blood cells: patients of the five AML Hehr groups, and labelled cells in other layouts."""
+"""Render SIMULATED blood cells: patients of the five AML Hehr groups, and labelled cells in other layouts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,14 @@ from cytosae_core.simulated.synthetic import write_cohort, write_dataset
 
 @dataclass(frozen=True)
 class Config:
-    """Draw SIMULATED blood cells into `out`; an interrupted run resumes with the same arguments."""
+    """Render SIMULATED blood cells into `out`; an interrupted run resumes with the same arguments."""
 
     out: Path
     """Folder in which `SIMULATED_...` folders are made."""
     seed: int = 0
     """The same seed gives the same bytes."""
     styles: tuple[StyleName, ...] = ("hehr",)
-    """`hehr` draws patients; the others draw labelled cells in their published layout."""
+    """`hehr` renders patients; the others render labelled cells in their published layout."""
     n_patients: int = 6
     """Patients of each of the five groups."""
     cells_per_patient: int = 60
@@ -29,11 +29,11 @@ class Config:
     masks: bool = True
     """Write the masks of the parts as well."""
     n_workers: int = n_cores()
-    """Processes that draw; all cores by default. Their number changes no byte."""
+    """Processes that render; all cores by default. Their number changes no byte."""
 
 
 def main(config: Config) -> None:
-    """Draw one folder a style and print where it is."""
+    """Render one folder per style and print where it is."""
     for style in config.styles:
         progress = bar(f"{style} (SIMULATED)")
         if style == "hehr":

@@ -18,7 +18,7 @@ from cytosae_core.tokens.store import TokenStore
 
 @dataclass(frozen=True, kw_only=True)
 class Config(ScoringConfig):
-    """Which latents, which images, and where their attributes are known from: without --drawn or --wbcatt, classes."""
+    """Which latents, which images, and where attributes are known from: classes, without --rendered or --wbcatt."""
 
     tokens: Path
     """Token store of the images."""
@@ -28,7 +28,7 @@ class Config(ScoringConfig):
     """New folder for the tables."""
     block: int | None = None
     """Block whose tokens are used, counted from 1; needed where the store holds several."""
-    drawn: Path | None = None
+    rendered: Path | None = None
     """Folder of SIMULATED cells with masks: scores the committed list of parts and attributes, and cell types."""
     wbcatt: Path | None = None
     """pbc_attr_v1_val.csv: scores the 11 attributes of WBCAtt on the images that it lists."""
@@ -40,7 +40,7 @@ def main(config: Config) -> None:
     """Score, write the tables, and print what was found."""
     store = TokenStore.open(config.tokens, config.block)
     latents, sae_id = open_latents(config.sae)
-    known = label_sources.find_labels(store.index, config.drawn, config.wbcatt, config.leave_out, bar("masks"))
+    known = label_sources.find_labels(store.index, config.rendered, config.wbcatt, config.leave_out, bar("masks"))
     tokens = StoreTokens(store, np.flatnonzero(known.rows))
     embeddings = pool_tokens(tokens, bar("embeddings"))[:, 0]
     tables = score_attributes(

@@ -14,11 +14,6 @@ from cytosae_core.small_backbone.publish import publish_weights
 from cytosae_core.small_backbone.train import train
 from cytosae_core.small_backbone.workers import Worker, workers
 
-FORMER = {
-    "--recipe.n-drawn-": "--training.n-rendered-", "--recipe.drawn-": "--training.rendered-",
-    "--recipe.stages": "--training.phases", "--recipe.": "--training.",
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Config:
@@ -58,4 +53,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    run(main, Config, FORMER)
+    run(main, Config)

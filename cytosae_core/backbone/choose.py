@@ -37,22 +37,22 @@ class BackboneChoice:
 
 def choose_backbone(
     choice: BackboneChoice, team: Team = _ALONE, progress: Progress = no_progress,
-    tell: Callable[[Weights], object] | None = None,
+    notify: Callable[[Weights], object] | None = None,
 ) -> Backbone:  # fmt: skip
     """The backbone; in a team, the lead downloads for all. `progress` counts bytes of a download.
 
-    `tell` gets the published file that was fetched by name, with whether its checksum could be compared.
+    `notify` gets the published file that was fetched by name, with whether its checksum could be compared.
 
     Raises BackboneError or ChecksumError where the weights cannot be had or do not fit.
     """
     device = best_device(team.local_rank) if choice.device == "auto" else choice.device
     if choice.random_seed is not None:
         return random_backbone(choice.backbone, choice.random_seed, device=device)
-    return load_backbone(choice.backbone, _weights(choice, team, progress, tell), device=device)
+    return load_backbone(choice.backbone, _weights(choice, team, progress, notify), device=device)
 
 
 def _weights(
-    choice: BackboneChoice, team: Team, progress: Progress, tell: Callable[[Weights], object] | None
+    choice: BackboneChoice, team: Team, progress: Progress, notify: Callable[[Weights], object] | None
 ) -> Path | None:
     if not choice.is_downloaded:
         return choice.weights
@@ -60,6 +60,6 @@ def _weights(
         if is_my_turn:
             found = fetch_weights(choice.backbone, choice.weights_folder, choice.origin, progress=progress)
         team.wait()
-    if tell is not None:
-        tell(found)
+    if notify is not None:
+        notify(found)
     return found.path

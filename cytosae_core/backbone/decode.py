@@ -23,7 +23,7 @@ N_AHEAD = 3
 Pixels = npt.NDArray[np.uint8]
 
 
-class Skipped(NamedTuple):
+class UnreadableImage(NamedTuple):
     """An image that could not be read."""
 
     position: int
@@ -41,7 +41,7 @@ class DecodedBatch(NamedTuple):
     """Rows of the readable images in their table."""
     pixels: Pixels
     """(n_readable, size, size, 3)."""
-    skipped: list[Skipped]
+    skipped: list[UnreadableImage]
     """The others."""
 
 
@@ -80,6 +80,6 @@ def _decode(path: Path, size: int) -> Pixels | str:
 def _gather(batch_index: int, rows: Sequence[int], futures: list["Future[Pixels | str]"], size: int) -> DecodedBatch:
     results = [(row, future.result()) for row, future in zip(rows, futures, strict=True)]
     readable = [(row, pixels) for row, pixels in results if not isinstance(pixels, str)]
-    skipped = [Skipped(row, reason) for row, reason in results if isinstance(reason, str)]
+    skipped = [UnreadableImage(row, reason) for row, reason in results if isinstance(reason, str)]
     pixels = np.stack([pixels for _, pixels in readable]) if readable else np.empty((0, size, size, 3), np.uint8)
     return DecodedBatch(batch_index, [row for row, _ in readable], pixels, skipped)

@@ -33,7 +33,7 @@ VARIANTS = ("released", "encoder only", "ours")
 
 
 @dataclass(frozen=True)
-class BenchConfig:
+class AtlasBenchConfig:
     """What is measured."""
 
     n_images: int = 16
@@ -57,7 +57,7 @@ class BenchConfig:
             raise ConfigError(f"{self}: all must be positive, and d_sae at least 100")
 
 
-def drawn_tokens(config: BenchConfig) -> Tokens:
+def drawn_tokens(config: AtlasBenchConfig) -> Tokens:
     """SIMULATED tokens (n_images, n_tokens, d_in): one mean for all, one offset an image, noise."""
     draw = np.random.default_rng(config.seed)
     tokens = draw.standard_normal((config.n_images, config.n_tokens, config.d_in), np.float32)
@@ -66,7 +66,7 @@ def drawn_tokens(config: BenchConfig) -> Tokens:
     return tokens.astype(np.float16)
 
 
-def constructed_sae(config: BenchConfig, tokens: Tokens) -> dict[str, Tensor]:
+def constructed_sae(config: AtlasBenchConfig, tokens: Tokens) -> dict[str, Tensor]:
     """An SAE that fires like the published one, without training: directions at random, thresholds from the tokens.
 
     3 % of the latents fire at a tenth of the tokens, and so in nearly all images; 8 % at a thousandth; the others are
@@ -158,7 +158,7 @@ def run_pass(one: DensePass | SparsePass, tokens: Tokens, batch_size: int) -> No
         one.update(tokens[start : start + batch_size])
 
 
-def bench(config: BenchConfig, weights: Weights, tokens: Tokens, progress: Progress = no_progress) -> pd.DataFrame:
+def bench(config: AtlasBenchConfig, weights: Weights, tokens: Tokens, progress: Progress = no_progress) -> pd.DataFrame:
     """Seconds an image of every variant and round, by the clock and by the processor, in turn; columns by variant.
 
     What is made once for all images (slices of the encoder, empty tables) is made before the clock starts.
@@ -176,7 +176,7 @@ def bench(config: BenchConfig, weights: Weights, tokens: Tokens, progress: Progr
     return pd.DataFrame(rows)
 
 
-def peak_memory(config: BenchConfig, make: Callable[[], tuple[Weights, Tokens]]) -> Mapping[str, float]:
+def peak_memory(config: AtlasBenchConfig, make: Callable[[], tuple[Weights, Tokens]]) -> Mapping[str, float]:
     """MiB that each variant takes at its peak beyond weights and tokens, each in a process of its own."""
     context = multiprocessing.get_context("spawn")
     found = {}
@@ -186,7 +186,7 @@ def peak_memory(config: BenchConfig, make: Callable[[], tuple[Weights, Tokens]])
     return found
 
 
-def _peak_of(variant: str, config: BenchConfig, make: Callable[[], tuple[Weights, Tokens]]) -> float:
+def _peak_of(variant: str, config: AtlasBenchConfig, make: Callable[[], tuple[Weights, Tokens]]) -> float:
     weights, tokens = make()
     if variant == "ours":
         weights = latents_first(weights)
@@ -204,7 +204,7 @@ def _memory(field: str) -> float:
     return int(found[1]) / 1024
 
 
-def constructed(config: BenchConfig) -> tuple[dict[str, Tensor], Tokens]:
+def constructed(config: AtlasBenchConfig) -> tuple[dict[str, Tensor], Tokens]:
     """The constructed SAE and the drawn tokens."""
     tokens = drawn_tokens(config)
     return constructed_sae(config, tokens), tokens

@@ -46,7 +46,7 @@ class _Rate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BenchConfig:
+class TokensBenchConfig:
     """What is measured."""
 
     n_images: int = 24
@@ -78,7 +78,9 @@ def as_tiff(table: ImageTable, folder: Path) -> ImageTable:
     return scan(folder_source("tiff"), folder)
 
 
-def bench(backbone: Backbone, table: ImageTable, config: BenchConfig, progress: Progress = no_progress) -> pd.DataFrame:
+def bench(
+    backbone: Backbone, table: ImageTable, config: TokensBenchConfig, progress: Progress = no_progress
+) -> pd.DataFrame:
     """One row a variant, medians over rounds; the bare pass is measured again right before each of the others.
 
     `images_per_s` by the clock, `images_per_cpu_s` by the processor time of this process, which other people's load
@@ -117,7 +119,7 @@ def _measured(work: Work, n_images: int) -> _Rate:
     return _Rate(n_images / (time.perf_counter() - start), n_images / max(time.process_time() - cpu_start, 1e-9))
 
 
-def _works(backbone: Backbone, table: ImageTable, config: BenchConfig, folder: Path) -> dict[str, Work]:
+def _works(backbone: Backbone, table: ImageTable, config: TokensBenchConfig, folder: Path) -> dict[str, Work]:
     """What is measured, by name; the first one is the bare pass that the others are compared with."""
     default = resolve_precision("auto", backbone.device)
     kinds = {"images": table}
@@ -138,7 +140,7 @@ def _works(backbone: Backbone, table: ImageTable, config: BenchConfig, folder: P
     return works | {"writing shards alone": _writing(backbone, config, folder)}
 
 
-def _bare(backbone: Backbone, config: BenchConfig, runtime: Runtime, precision: Precision) -> Work:
+def _bare(backbone: Backbone, config: TokensBenchConfig, runtime: Runtime, precision: Precision) -> Work:
     forward = make_forward(backbone, [config.block], runtime, precision)
     size = backbone.image_size
     images = torch.randn(config.batch_size, 3, size, size, device=backbone.device)
@@ -152,11 +154,11 @@ def _bare(backbone: Backbone, config: BenchConfig, runtime: Runtime, precision: 
     return work
 
 
-def _extract_config(config: BenchConfig, runtime: Runtime) -> ExtractConfig:
+def _extract_config(config: TokensBenchConfig, runtime: Runtime) -> ExtractConfig:
     return ExtractConfig((config.block,), config.batch_size, runtime=runtime, shard_images=4 * config.batch_size)
 
 
-def _extraction(backbone: Backbone, table: ImageTable, config: BenchConfig, folder: Path) -> Work:
+def _extraction(backbone: Backbone, table: ImageTable, config: TokensBenchConfig, folder: Path) -> Work:
     def work() -> None:
         with tempfile.TemporaryDirectory(dir=folder) as output:
             extract(backbone, table, Path(output) / "tokens", _extract_config(config, "torch"))
@@ -164,21 +166,21 @@ def _extraction(backbone: Backbone, table: ImageTable, config: BenchConfig, fold
     return work
 
 
-def _rows(config: BenchConfig) -> list[range]:
+def _rows(config: TokensBenchConfig) -> list[range]:
     return [range(start, start + config.batch_size) for start in range(0, config.n_images, config.batch_size)]
 
 
-def _stream(backbone: Backbone, table: ImageTable, config: BenchConfig, runtime: Runtime) -> Work:
+def _stream(backbone: Backbone, table: ImageTable, config: TokensBenchConfig, runtime: Runtime) -> Work:
     """Decoding and forward pass together; converting the model, which happens once a run, is not part of it."""
     forward = make_forward(backbone, [config.block], runtime)
     settings = _extract_config(config, runtime)
     return lambda: [None for _ in forward_batches(backbone, table, settings, _rows(config), forward)]
 
 
-def _decoding(backbone: Backbone, table: ImageTable, config: BenchConfig) -> Work:
+def _decoding(backbone: Backbone, table: ImageTable, config: TokensBenchConfig) -> Work:
     return lambda: [None for _ in decoded_batches(_rows(config), table.path_of, backbone.image_size)]
 
 
-def _writing(backbone: Backbone, config: BenchConfig, folder: Path) -> Work:
+def _writing(backbone: Backbone, config: TokensBenchConfig, folder: Path) -> Work:
     tokens = np.ones((config.n_images, backbone.n_tokens, backbone.d_model), np.float16)
     return lambda: write_shard(folder, folder, 0, {config.block: tokens}, list(range(config.n_images)), [])

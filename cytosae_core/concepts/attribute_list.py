@@ -1,9 +1,9 @@
-"""Parts and attributes of drawn cells that a latent may answer to: fixed before anything is scored.
+"""Parts and attributes of rendered cells that a latent may answer to: fixed before anything is scored.
 
-The list was committed before any SAE was scored on it, and every score quotes its digest. An item counts towards "how
-many are found" only where its prevalence among the scored images lies in `PREVALENCE`; the others are scored and shown
-all the same. Shares below were measured on 432 SIMULATED cells in the style of MLL23 (24 of each of 18 types, seed 11)
-and on 800 of the SIMULATED cohort (seed 11).
+The list was committed before any SAE was scored on it, and every score quotes its digest. An attribute counts towards
+"how many are found" only where its prevalence among the scored images lies in `PREVALENCE`; the others are scored and
+shown all the same. Shares below were measured on 432 SIMULATED cells in the style of MLL23 (24 of each of 18 types,
+seed 11) and on 800 of the SIMULATED cohort (seed 11).
 """
 
 import hashlib
@@ -11,16 +11,16 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Place = Literal["inside", "cell", "outside"]
+Region = Literal["inside", "cell", "outside"]
 Comparison = Literal[">", "<", "in"]
 
 PREVALENCE = (0.05, 0.50)
-"""Lowest and highest share of images that have the item, for it to count."""
+"""Lowest and highest share of images that have the attribute, for it to count."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison with a column of the drawn cells' attributes, or with a mask."""
+    """One comparison with a column of the rendered cells' attributes, or with a mask."""
 
     column: str
     """Column of `attributes.parquet`, or `share_<part>` (of the picture) or `patch_<part>` (of its best patch)."""
@@ -29,16 +29,16 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One part or attribute of a drawn cell."""
+class CellAttribute:
+    """One part or attribute of a rendered cell."""
 
     name: str
-    place: Place
+    region: Region
     """`inside` the cell, the `cell` as a whole, or `outside` of it."""
     conditions: tuple[Condition, ...]
     """All of them must hold."""
     mask: str
-    """Part of the picture on which maps of the item should fall."""
+    """Part of the picture on which maps of the attribute should fall."""
 
 
 def _has(part: str) -> tuple[Condition, ...]:
@@ -48,26 +48,27 @@ def _has(part: str) -> tuple[Condition, ...]:
 _NOTCHED = Condition("nucleus_shape", "in", ("indented", "cup"))
 _WHOLE = Condition("nucleus_shape", "in", ("round", "indented", "cup", "band", "bilobed", "multilobed"))
 
-ITEMS: tuple[Item, ...] = (
-    Item("eosinophilic_granules", "inside", _has("eosinophilic_granules"), "eosinophilic_granules"),
-    Item("basophilic_granules", "inside", _has("basophilic_granules"), "basophilic_granules"),
-    Item("azurophilic_granules", "inside", (Condition("patch_azurophilic_granules", ">", 0.1),),
-         "azurophilic_granules"),
-    Item("neutrophilic_granules", "inside", _has("neutrophilic_granules"), "neutrophilic_granules"),
-    Item("vacuoles", "inside", _has("vacuoles"), "vacuoles"),
-    Item("nucleoli", "inside", _has("nucleoli"), "nucleoli"),
-    Item("auer_rods", "inside", _has("auer_rods"), "auer_rods"),
-    Item("segmented_nucleus", "inside", (Condition("nucleus_shape", "in", ("bilobed", "multilobed")),), "nucleus"),
-    Item("notched_nucleus", "inside", (_NOTCHED, Condition("nucleus_indentation", ">", 0.2)), "nucleus"),
-    Item("smudged_nucleus", "inside", (Condition("nucleus_shape", "in", ("smudged",)),), "nucleus"),
-    Item("fine_chromatin", "inside", (_WHOLE, Condition("nucleus_clumping", "<", 0.3)), "nucleus"),
-    Item("deep_blue_cytoplasm", "inside", (_WHOLE, Condition("cytoplasm_basophilia", ">", 0.6)), "cytoplasm"),
-    Item("golgi_area", "inside", (Condition("cytoplasm_hof", ">", 0.4),), "cytoplasm"),
-    Item("hairy_membrane", "inside", (Condition("ruffles", ">", 0.5),), "cytoplasm"),
-    Item("large_nucleus_share", "cell", (_WHOLE, Condition("measured_nucleus_share", ">", 0.65)), "nucleus"),
-    Item("small_cell", "cell", (Condition("cell_area_um2", "<", 100.0),), "cell"),
-    Item("several_platelets", "outside", (Condition("n_platelets", ">", 1.5),), "platelets"),
-    Item("crowded_red_cells", "outside", (Condition("red_cell_share", ">", 0.35),), "red_cells"),
+CELL_ATTRIBUTES: tuple[CellAttribute, ...] = (
+    CellAttribute("eosinophilic_granules", "inside", _has("eosinophilic_granules"), "eosinophilic_granules"),
+    CellAttribute("basophilic_granules", "inside", _has("basophilic_granules"), "basophilic_granules"),
+    CellAttribute("azurophilic_granules", "inside", (Condition("patch_azurophilic_granules", ">", 0.1),),
+                  "azurophilic_granules"),
+    CellAttribute("neutrophilic_granules", "inside", _has("neutrophilic_granules"), "neutrophilic_granules"),
+    CellAttribute("vacuoles", "inside", _has("vacuoles"), "vacuoles"),
+    CellAttribute("nucleoli", "inside", _has("nucleoli"), "nucleoli"),
+    CellAttribute("auer_rods", "inside", _has("auer_rods"), "auer_rods"),
+    CellAttribute("segmented_nucleus", "inside", (Condition("nucleus_shape", "in", ("bilobed", "multilobed")),),
+                  "nucleus"),
+    CellAttribute("notched_nucleus", "inside", (_NOTCHED, Condition("nucleus_indentation", ">", 0.2)), "nucleus"),
+    CellAttribute("smudged_nucleus", "inside", (Condition("nucleus_shape", "in", ("smudged",)),), "nucleus"),
+    CellAttribute("fine_chromatin", "inside", (_WHOLE, Condition("nucleus_clumping", "<", 0.3)), "nucleus"),
+    CellAttribute("deep_blue_cytoplasm", "inside", (_WHOLE, Condition("cytoplasm_basophilia", ">", 0.6)), "cytoplasm"),
+    CellAttribute("golgi_area", "inside", (Condition("cytoplasm_hof", ">", 0.4),), "cytoplasm"),
+    CellAttribute("hairy_membrane", "inside", (Condition("ruffles", ">", 0.5),), "cytoplasm"),
+    CellAttribute("large_nucleus_share", "cell", (_WHOLE, Condition("measured_nucleus_share", ">", 0.65)), "nucleus"),
+    CellAttribute("small_cell", "cell", (Condition("cell_area_um2", "<", 100.0),), "cell"),
+    CellAttribute("several_platelets", "outside", (Condition("n_platelets", ">", 1.5),), "platelets"),
+    CellAttribute("crowded_red_cells", "outside", (Condition("red_cell_share", ">", 0.35),), "red_cells"),
 )  # fmt: skip
 """Share in percent, MLL23 style / cohort: eosinophilic granules 5.6 / 4.8, basophilic 5.6 / 2.6, azurophilic 19 / 24,
 neutrophilic 22 / 23, vacuoles 6.5 / 5.0, nucleoli 16 / 34, Auer rods 3.2 / 15, segmented 16 / 24, notched 17 / 16,
@@ -75,7 +76,12 @@ smudged 5.6 / 0.8, fine chromatin 17 / 49, deep blue 25 / 48, Golgi area 11 / 9,
 small cell 11 / 14, several platelets 25 / 14, crowded red cells 21 / 7."""
 
 
-def list_digest(items: tuple[Item, ...] = ITEMS) -> str:
+_RECORDED_AS = {"region": "place"}
+"""Words of version 1, which the digest keeps."""
+
+
+def list_digest(attributes: tuple[CellAttribute, ...] = CELL_ATTRIBUTES) -> str:
     """First 16 hex digits of the sha256 of the list and its rule on prevalence."""
-    document = {"prevalence": PREVALENCE, "items": [asdict(item) for item in items]}
+    items = [{_RECORDED_AS.get(name, name): value for name, value in asdict(one).items()} for one in attributes]
+    document = {"prevalence": PREVALENCE, "items": items}
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]

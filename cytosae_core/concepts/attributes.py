@@ -90,11 +90,11 @@ class Scorer:
 
     def __init__(self, labels: pd.DataFrame, choosing: BoolArray, clusters: NDArray[np.generic], *, n_bootstrap: int,
                  seed: int) -> None:  # fmt: skip
-        """`labels` (n_images, n_attributes) of bool, and the clusters (n_images,) that are drawn again together."""
+        """`labels` (n_images, n_attributes) of bool, and the clusters (n_images,) that are sampled again together."""
         self.labels = labels
         self.held_out = ~choosing
-        drawn = bootstrap_weights(clusters[self.held_out], n_bootstrap, seed)
-        self.weights = np.vstack([np.ones(drawn.shape[1]), drawn])
+        sampled = bootstrap_weights(clusters[self.held_out], n_bootstrap, seed)
+        self.weights = np.vstack([np.ones(sampled.shape[1]), sampled])
         """First the held-out images as they are, then the samples."""
 
     def curves(self, attribute: str, best: Best) -> Curves:
@@ -125,7 +125,7 @@ def summary_table(
     scorer: Scorer,
     attributes: Sequence[str],
     bests: Mapping[str, Sequence[Best]],
-    places: Mapping[str, str] | None = None,
+    regions: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """One row an attribute: place, prevalence, in_range, auroc_<kind>, lead, lead_low, lead_high, is_found.
 
@@ -141,7 +141,7 @@ def summary_table(
         ends = interval(lead[1:])
         prevalence = float(scorer.labels[attribute].mean())
         rows.append(
-            {"attribute": attribute, "place": (places or {}).get(attribute, ""), "prevalence": prevalence}
+            {"attribute": attribute, "place": (regions or {}).get(attribute, ""), "prevalence": prevalence}
             | {"in_range": PREVALENCE[0] <= prevalence <= PREVALENCE[1]}
             | {f"auroc_{kind}": float(samples[0]) for kind, samples in auroc.items()}
             | {"lead": float(lead[0]), "lead_low": ends.low, "lead_high": ends.high}

@@ -66,9 +66,9 @@ def dimensions(d_model: int) -> Directions:
 
 
 def random_directions(d_model: int, n_directions: int, seed: int) -> Directions:
-    """Directions drawn evenly from the sphere."""
-    drawn = np.random.default_rng(seed).standard_normal((d_model, n_directions))
-    unit = (drawn / np.linalg.norm(drawn, axis=0)).astype(np.float32)
+    """Directions sampled evenly from the sphere."""
+    sampled = np.random.default_rng(seed).standard_normal((d_model, n_directions))
+    unit = (sampled / np.linalg.norm(sampled, axis=0)).astype(np.float32)
     return Directions("random", unit, np.zeros(n_directions, np.float32))
 
 

@@ -1,4 +1,4 @@
-"""Known attributes of the images of a token store: what was drawn, what experts said, what class they are in."""
+"""Known attributes of the images of a token store: what was rendered, what experts said, what class they are in."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cytosae_core.concepts.attribute_list import ITEMS
-from cytosae_core.concepts.drawn_labels import DrawnTruth, item_labels, read_drawn_truth
+from cytosae_core.concepts.rendered_labels import RenderedTruth, attribute_labels, read_rendered_truth
 from cytosae_core.concepts.scoring import one_vs_rest
 from cytosae_core.errors import AnalysisError
 from cytosae_core.progress import Progress, no_progress
@@ -27,16 +26,16 @@ class KnownLabels(NamedTuple):
     """(n_images,) which images of the index are labelled."""
     labels: pd.DataFrame
     """One row a labelled image, in the order of the index; one column of bool an attribute."""
-    truth: DrawnTruth | None = None
-    """Masks, where the images were drawn."""
+    truth: RenderedTruth | None = None
+    """Masks, where the images were rendered."""
 
 
-def drawn_labels(index: pd.DataFrame, folder: Path, progress: Progress = no_progress) -> KnownLabels:
-    """The committed list of items, and the cell type, of images drawn into `folder`; all images must be among them."""
-    truth = read_drawn_truth(folder, index["relative_path"], progress)
-    items = item_labels(truth.attributes, ITEMS)
+def rendered_labels(index: pd.DataFrame, folder: Path, progress: Progress = no_progress) -> KnownLabels:
+    """The committed attributes, and the cell type, of images rendered into `folder`; all images must be among them."""
+    truth = read_rendered_truth(folder, index["relative_path"], progress)
+    listed = attribute_labels(truth.attributes)
     types = one_vs_rest(truth.attributes[["cell_type"]])
-    return KnownLabels(np.ones(len(index), bool), pd.concat([items, types], axis=1), truth)
+    return KnownLabels(np.ones(len(index), bool), pd.concat([listed, types], axis=1), truth)
 
 
 def wbcatt_labels(index: pd.DataFrame, csv: Path) -> KnownLabels:
@@ -86,25 +85,25 @@ def leave_out(known: KnownLabels, index: pd.DataFrame, listed: Path) -> KnownLab
         raise AnalysisError("no image of the token store is among those to be scored; extract tokens of the same set")
     truth = known.truth
     if truth is not None:
-        truth = DrawnTruth(truth.attributes[within].reset_index(drop=True), truth.coverage[within], truth.parts)
+        truth = RenderedTruth(truth.attributes[within].reset_index(drop=True), truth.coverage[within], truth.parts)
     return KnownLabels(known.rows & kept, known.labels[within].reset_index(drop=True), truth)
 
 
 def find_labels(
     index: pd.DataFrame,
-    drawn: Path | None = None,
+    rendered: Path | None = None,
     wbcatt: Path | None = None,
     listed: Path | None = None,
     progress: Progress = no_progress,
 ) -> KnownLabels:
-    """What is drawn in `drawn`, or said in `wbcatt`, or the classes; without the images in the text file `listed`.
+    """What `rendered` holds, or what `wbcatt` says, or the classes; without the images in the text file `listed`.
 
-    Raises AnalysisError where both `drawn` and `wbcatt` are given.
+    Raises AnalysisError where both `rendered` and `wbcatt` are given.
     """
-    if drawn is not None and wbcatt is not None:
-        raise AnalysisError(f"{drawn} and {wbcatt} cannot be scored at once; run the command once for each")
-    if drawn is not None:
-        known = drawn_labels(index, drawn, progress)
+    if rendered is not None and wbcatt is not None:
+        raise AnalysisError(f"{rendered} and {wbcatt} cannot be scored at once; run the command once for each")
+    if rendered is not None:
+        known = rendered_labels(index, rendered, progress)
     else:
         known = class_labels(index) if wbcatt is None else wbcatt_labels(index, wbcatt)
     return known if listed is None else leave_out(known, index, listed)

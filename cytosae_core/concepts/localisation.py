@@ -91,9 +91,9 @@ def deal(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return order
 
 
-def localisation_row(item: str, part: str, chosen_by: str, latent: int, found: dict[str, float]) -> pd.DataFrame:
+def localisation_row(attribute: str, part: str, chosen_by: str, latent: int, found: dict[str, float]) -> pd.DataFrame:
     """One row of the table of maps on masks."""
-    return pd.DataFrame([{"attribute": item, "part": part, "chosen_by": chosen_by, "latent": latent} | found])
+    return pd.DataFrame([{"attribute": attribute, "part": part, "chosen_by": chosen_by, "latent": latent} | found])
 
 
 def _means(fit: Fit) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Whether differential latents are the cells that the simulation put there. SIMULATED patients only.
 
-Each drawn image has a known cell type, and each group its own mixture of types. A differential latent is explained
+Each rendered image has a known cell type, and each group its own mixture of types. A differential latent is explained
 when the type that it tells best is more frequent in the group in which the latent is stronger.
 """
 
@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cytosae_core.concepts.directions import Directions
-from cytosae_core.concepts.drawn_labels import read_attributes
 from cytosae_core.concepts.pooling import pooled_chunks
 from cytosae_core.concepts.ranks import auroc_columns
+from cytosae_core.concepts.rendered_labels import read_attributes
 from cytosae_core.errors import AnalysisError
 from cytosae_core.tokens.source import TokenSource
 
@@ -42,7 +42,7 @@ def planted_cells(
     sizes = types.value_counts()
     names = sorted(str(name) for name in sizes.index[(sizes >= MIN_IMAGES) & (sizes < len(types))])
     if not names:
-        raise AnalysisError(f"no cell type has {MIN_IMAGES} images in {group_a} and {group_b}; draw more cells")
+        raise AnalysisError(f"no cell type has {MIN_IMAGES} images in {group_a} and {group_b}; render more cells")
     labels = np.column_stack([(types == name).to_numpy() for name in names])
     auroc = auroc_columns(values[own], labels)
     best = auroc.argmax(axis=0)
@@ -61,9 +61,9 @@ def planted_cells(
 def explain_by_cells(
     listed: pd.DataFrame, latents: Directions, tokens: TokenSource, folder: Path, groups: tuple[str, str]
 ) -> pd.DataFrame:
-    """`planted_cells` of the listed latents on the images of a SIMULATED cohort drawn into `folder`.
+    """`planted_cells` of the listed latents on the images of a SIMULATED cohort rendered into `folder`.
 
-    The image activation is the mean over all tokens. Raises AnalysisError where an image was not drawn there.
+    The image activation is the mean over all tokens. Raises AnalysisError where an image was not rendered there.
     """
     of_listed = latents.take(listed["latent"].to_numpy(dtype=np.int64))
     values = np.hstack([chunk.values["mean"] for chunk in pooled_chunks(of_listed, tokens)])

@@ -68,13 +68,13 @@ def _steps(values: FloatArray, ends: NDArray[np.int64]) -> FloatArray:
 
 
 def bootstrap_weights(clusters: NDArray[np.generic], n_samples: int, seed: int) -> FloatArray:
-    """(n_samples, n_images) how often each image is in a sample, when whole clusters (n_images,) are drawn again.
+    """(n_samples, n_images) how often each image is in a sample, when whole clusters (n_images,) are sampled again.
 
     Clusters are patients where they are known, so that a patient's images stay together, and single images otherwise.
     """
     names, of_image = np.unique(clusters, return_inverse=True)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_samples)
-    return drawn.astype(np.float64)[:, of_image]
+    sampled = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_samples)
+    return sampled.astype(np.float64)[:, of_image]
 
 
 def interval(samples: FloatArray) -> Interval:

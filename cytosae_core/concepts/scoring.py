@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cytosae_core.concepts.attribute_list import ITEMS
+from cytosae_core.concepts.attribute_list import CELL_ATTRIBUTES
 from cytosae_core.concepts.attributes import (
     Best,
     BoolArray,
@@ -19,11 +19,11 @@ from cytosae_core.concepts.attributes import (
     summary_table,
 )
 from cytosae_core.concepts.directions import Directions, components, dimensions, random_directions
-from cytosae_core.concepts.drawn_labels import DrawnTruth
 from cytosae_core.concepts.firing import firing_latents
 from cytosae_core.concepts.localisation import localisation, localisation_row, usable_images
 from cytosae_core.concepts.monosemanticity import mean_similarity, monosemanticity
 from cytosae_core.concepts.pooling import CHUNK, Coverage, Pooled, maps_of, pooled_chunks
+from cytosae_core.concepts.rendered_labels import RenderedTruth
 from cytosae_core.errors import AnalysisError
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.source import TokenSource
@@ -70,7 +70,7 @@ def score_attributes(
     labels: pd.DataFrame,
     embeddings: NDArray[np.float32],
     *,
-    truth: DrawnTruth | None = None,
+    truth: RenderedTruth | None = None,
     config: ScoringConfig | None = None,
     firing_progress: Progress = no_progress,
     progress: Progress = no_progress,
@@ -99,9 +99,9 @@ def score_attributes(
     }
     passes["latent"] = passes["latent"].renumbered(firing, latents.n_directions)
     bests = {kind: found.best for kind, found in passes.items()}
-    places = {item.name: item.place for item in ITEMS}
+    regions = {one.name: one.region for one in CELL_ATTRIBUTES}
     tables = {
-        "summary": summary_table(scorer, attributes, bests, places),
+        "summary": summary_table(scorer, attributes, bests, regions),
         "scores": pd.concat([score_table(kind, scorer, attributes, best) for kind, best in bests.items()]),
         "monosemanticity": _monosemanticity_table(passes, embeddings),
         "left_out": pd.DataFrame(
@@ -206,29 +206,29 @@ def _monosemanticity_table(passes: dict[str, _Pass], embeddings: NDArray[np.floa
 def _maps_on_masks(
     latents: Directions,
     tokens: TokenSource,
-    truth: DrawnTruth,
+    truth: RenderedTruth,
     labels: pd.DataFrame,
     held_out: BoolArray,
     attributes: Sequence[str],
     found: _Pass,
     config: ScoringConfig,
 ) -> pd.DataFrame:
-    """Maps on held-out images that have the item: of the latent that tells it by image, and of the best by patch."""
+    """Maps on held-out images with the attribute: of the latent that tells it by image, and of the best by patch."""
     chosen = []
-    for item in ITEMS:
-        if item.name in attributes and found.part_best is not None:
-            by_image = found.best[list(attributes).index(item.name)].direction
-            by_patch = int(found.part_best[truth.parts.index(item.mask)])
-            chosen += [(item, "image", by_image), (item, "patch", by_patch)]
+    for listed in CELL_ATTRIBUTES:
+        if listed.name in attributes and found.part_best is not None:
+            by_image = found.best[list(attributes).index(listed.name)].direction
+            by_patch = int(found.part_best[truth.parts.index(listed.mask)])
+            chosen += [(listed, "image", by_image), (listed, "patch", by_patch)]
     rows = []
     used, of_chosen = np.unique([latent for _, _, latent in chosen], return_inverse=True)
     maps = maps_of(latents.take(used.astype(np.int64)), tokens, held_out) if chosen else np.empty((0, 0, 0, 0))
-    for (item, chosen_by, latent), column in zip(chosen, of_chosen, strict=True):
-        has_it = labels[item.name].to_numpy(dtype=bool)
-        coverage = truth.coverage[held_out & has_it, truth.parts.index(item.mask)]
+    for (listed, chosen_by, latent), column in zip(chosen, of_chosen, strict=True):
+        has_it = labels[listed.name].to_numpy(dtype=bool)
+        coverage = truth.coverage[held_out & has_it, truth.parts.index(listed.mask)]
         if usable_images(coverage).sum() >= 2:
             scores = localisation(
                 maps[has_it[held_out], column], coverage, seed=config.seed, n_shuffles=config.n_shuffles
             )
-            rows.append(localisation_row(item.name, item.mask, chosen_by, latent, scores))
+            rows.append(localisation_row(listed.name, listed.mask, chosen_by, latent, scores))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()

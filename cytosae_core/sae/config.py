@@ -11,9 +11,9 @@ BiasStart = Literal["geometric_median_released", "geometric_median", "mean"]
 ErrorForm = Literal["released", "plain"]
 BatchForm = Literal["images", "tokens"]
 Order = Literal["fixed", "reshuffled"]
-Precision = Literal["float32", "float64"]
+FloatType = Literal["float32", "float64"]
 
-_CHOICES = {"b_dec_init": BiasStart, "mse": ErrorForm, "batches": BatchForm, "order": Order, "dtype": Precision}
+_CHOICES = {"b_dec_init": BiasStart, "mse": ErrorForm, "batches": BatchForm, "order": Order, "dtype": FloatType}
 _AT_LEAST_ONE = (
     "d_in", "expansion", "dead_window", "warm_up_steps", "batch_images", "n_images", "checkpoint_every",
     "evaluate_every",
@@ -53,8 +53,8 @@ class SaeConfig:
     """Images to see in all, passes over the data included; whole batches, so the last one may go over."""
     seed: int = 42
     """Seed of the initial weights and of the order of the data."""
-    dtype: Precision = "float32"
-    """Precision of weights and arithmetic."""
+    dtype: FloatType = "float32"
+    """Number format of weights and arithmetic."""
     checkpoint_every: int = 500
     """Steps between two checkpoints: the work that a killed run loses at most."""
     evaluate_every: int = 500

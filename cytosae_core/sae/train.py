@@ -114,7 +114,7 @@ class _Run:
         batches = token_batches(self.tokens, self.config, n_drawn=state.step + 1)
         while state.step < self.config.n_steps and not stop.asked:
             x = as_tensor(next(batches), self.config, state.device)
-            self.tell(training_step(state, x, self.config))
+            self.notify(training_step(state, x, self.config))
             if self.is_due(state.step, self.config.evaluate_every):
                 self.evaluate(state)
             if self.is_due(state.step, self.config.checkpoint_every):
@@ -122,7 +122,7 @@ class _Run:
         if stop.asked:
             self.save(state)
 
-    def tell(self, record: StepRecord) -> None:
+    def notify(self, record: StepRecord) -> None:
         """Hand a step to those who watch; TrainingError where its loss is not finite."""
         if not math.isfinite(record.loss):
             raise TrainingError(

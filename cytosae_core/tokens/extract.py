@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cytosae_core.artifacts.locks import held
-from cytosae_core.backbone.decode import Skipped
+from cytosae_core.backbone.decode import UnreadableImage
 from cytosae_core.backbone.team import Team
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ArtifactError
@@ -107,7 +107,7 @@ class _Run:
         """Compute and write these shards; one is written while the next is computed."""
         n_all = sum(len(rows) for index in todo for rows in shard_batches(self.plan, index))
         writing: Future[ShardRecord] | None = None
-        skipped: list[Skipped] = []
+        skipped: list[UnreadableImage] = []
         n_done = 0
         with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
             for shard in self._shards(todo):
@@ -141,7 +141,7 @@ class _OpenShard:
         shape = (sum(map(len, batches)), plan["n_tokens"], plan["d_model"])
         self.tokens: dict[int, Tokens] = {block: np.empty(shape, np.float16) for block in plan["blocks"]}
         self.positions: list[int] = []
-        self.skipped: list[Skipped] = []
+        self.skipped: list[UnreadableImage] = []
 
     def batches(self) -> Iterator[ForwardBatch]:
         """The batches of this shard out of the common stream, kept as they pass."""

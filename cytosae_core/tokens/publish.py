@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from cytosae_core.artifacts.differences import refuse_difference
-from cytosae_core.backbone.decode import Skipped
+from cytosae_core.backbone.decode import UnreadableImage
 from cytosae_core.errors import ArtifactError, ImageTableError
 from cytosae_core.images.simulated import holds_simulated
 from cytosae_core.images.table import ImageTable
@@ -41,7 +41,7 @@ def store_folder(folder: Path) -> Path:
     return folder / STORE
 
 
-def refuse_unreadable(table: ImageTable, skipped: Sequence[Skipped], max_share: float) -> None:
+def refuse_unreadable(table: ImageTable, skipped: Sequence[UnreadableImage], max_share: float) -> None:
     """Raise ImageTableError, quoting the first ones, where too many of the images cannot be read."""
     if len(skipped) > max_share * table.n_images:
         shown = "; ".join(f"{table.frame['image_id'].iat[row]}: {reason}" for row, reason in skipped[:N_SHOWN])

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cytosae_core.backbone.decode import Skipped
+from cytosae_core.backbone.decode import UnreadableImage
 from cytosae_core.errors import ArtifactError
 
 STORE = "store"
@@ -40,7 +40,7 @@ class ShardRecord(NamedTuple):
     """Number of the shard; its rows of the table follow from it."""
     positions: Sequence[int]
     """Rows of its images in the table, in the order in which they are stored."""
-    skipped: list[Skipped]
+    skipped: list[UnreadableImage]
     """The rows that could not be read."""
     files: dict[int, FileRecord]
     """Block -> file with (n_images, n_tokens, d_model) float16."""
@@ -89,7 +89,7 @@ def sha256_of(path: Path) -> str:
 
 def write_shard(
     store: Path, records: Path, shard_index: int, tokens: Mapping[int, npt.NDArray[np.float16]],
-    positions: list[int], skipped: list[Skipped],
+    positions: list[int], skipped: list[UnreadableImage],
 ) -> ShardRecord:  # fmt: skip
     """Write one .npy a block into `store`, then the record into `records`; equal tokens give equal bytes."""
     files = {
@@ -128,7 +128,7 @@ def _from_document(document: Mapping[str, Any]) -> ShardRecord:
     return ShardRecord(
         shard_index=document["shard_index"],
         positions=_in_little_memory(document["positions"]),
-        skipped=[Skipped(*item) for item in document["skipped"]],
+        skipped=[UnreadableImage(*item) for item in document["skipped"]],
         files={int(block): FileRecord(*file) for block, file in document["files"].items()},
     )
 

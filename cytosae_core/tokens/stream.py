@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cytosae_core.backbone.decode import DecodedBatch, Skipped, decoded_batches
+from cytosae_core.backbone.decode import DecodedBatch, UnreadableImage, decoded_batches
 from cytosae_core.backbone.residual import FLOAT16_MAX, Precision, check_blocks, normalise_batch, resolve_precision
 from cytosae_core.backbone.runtime import Forward, Runtime, make_forward, resolve_runtime
 from cytosae_core.backbone.vit import Backbone
@@ -60,7 +60,7 @@ class ForwardBatch(NamedTuple):
     """Rows of the images in their table."""
     tokens: dict[int, Tokens]
     """Block -> (n_images, n_tokens, d_model), float16; empty where no image is readable."""
-    skipped: list[Skipped]
+    skipped: list[UnreadableImage]
     """Images of the batch that could not be read."""
 
 

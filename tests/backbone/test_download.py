@@ -181,5 +181,5 @@ def test_whoever_chooses_published_weights_is_told_whether_their_checksum_was_co
     weights, told = Weights(tmp_path / "b.bin", "0" * 64, is_compared), []
     monkeypatch.setattr("cytosae_core.backbone.choose.fetch_weights", lambda *a, **k: weights)
     with pytest.raises(BackboneError, match="no such file"):
-        choose_backbone(BackboneChoice("dinobloom-b", device="cpu"), tell=told.append)
+        choose_backbone(BackboneChoice("dinobloom-b", device="cpu"), notify=told.append)
     assert told == [weights]

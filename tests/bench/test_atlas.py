@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from cytosae_core.bench.atlas import VARIANTS, BenchConfig, accumulation, bench, constructed, make_pass, run_pass
+from cytosae_core.bench.atlas import VARIANTS, AtlasBenchConfig, accumulation, bench, constructed, make_pass, run_pass
 
-SMALL = BenchConfig(n_images=12, batch_size=4, n_rounds=1, d_in=16, d_sae=400, n_tokens=10)
+SMALL = AtlasBenchConfig(n_images=12, batch_size=4, n_rounds=1, d_in=16, d_sae=400, n_tokens=10)
 
 
 def test_the_passes_that_are_compared_find_the_same():

@@ -60,18 +60,18 @@ def test_classes_are_scored_where_nothing_else_is_known_and_listed_images_are_le
         find_labels(index_of("a.png"))
 
 
-def test_items_and_cell_types_of_drawn_cells_are_read_with_their_masks(tmp_path):
+def test_attributes_and_cell_types_of_rendered_cells_are_read_with_their_masks(tmp_path):
     folder = write_dataset(tmp_path, "mll23", n_per_type=1, seed=1, cell_types=["basophil", "lymphocyte", "monocyte"])
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.TIF"))
     (tmp_path / "out.txt").write_text(paths[0])
-    known = find_labels(index_of(*paths), drawn=folder)
+    known = find_labels(index_of(*paths), rendered=folder)
     assert known.labels["basophilic_granules"].tolist() == [True, False, False]
     assert known.labels["cell_type = monocyte"].tolist() == [False, False, True]
-    fewer = find_labels(index_of(*paths), drawn=folder, listed=tmp_path / "out.txt")
+    fewer = find_labels(index_of(*paths), rendered=folder, listed=tmp_path / "out.txt")
     assert fewer.rows.tolist() == [False, True, True]
     assert (fewer.truth.coverage == known.truth.coverage[1:]).all()
     with pytest.raises(AnalysisError, match="cannot be scored at once"):
-        find_labels(index_of(*paths), drawn=folder, wbcatt=folder)
+        find_labels(index_of(*paths), rendered=folder, wbcatt=folder)
 
 
 def test_every_file_and_table_of_simulated_cells_says_so(tmp_path):

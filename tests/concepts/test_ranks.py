@@ -51,7 +51,7 @@ def test_weighted_curves_are_those_of_images_repeated_that_often(rows, data):
         assert found.average_precision[sample] == pytest.approx(expected, nan_ok=True)
 
 
-def test_bootstrap_samples_draw_whole_patients():
+def test_bootstrap_samples_are_of_whole_patients():
     clusters = np.array(["x", "y", "x", "z", "y", "x"], dtype=object)
     weights = bootstrap_weights(clusters, 200, seed=0)
     assert (weights[:, 0] == weights[:, 2]).all()

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cytosae_core.concepts.attribute_list import ITEMS
+from cytosae_core.concepts.attribute_list import CELL_ATTRIBUTES
 from cytosae_core.concepts.attributes import Best, Scorer, scorable, split_halves, summary_table
 from cytosae_core.concepts.directions import components, dimensions, latents, random_directions
-from cytosae_core.concepts.drawn_labels import DrawnTruth
 from cytosae_core.concepts.localisation import deal, fit_of, localisation
 from cytosae_core.concepts.pooling import maps_of, pooled_chunks
+from cytosae_core.concepts.rendered_labels import RenderedTruth
 from cytosae_core.concepts.scoring import ScoringConfig, image_clusters, one_vs_rest, score_attributes, split_note
 from cytosae_core.errors import AnalysisError
 from cytosae_core.simulated.cells.scene import MASK_NAMES
@@ -160,7 +160,7 @@ def test_maps_that_only_like_the_middle_are_no_better_than_dealt_ones():
         localisation(follows, coverage * 0, seed=0)
 
 
-def drawn_like(n_images=120, d_model=8, seed=0):
+def rendered_like(n_images=120, d_model=8, seed=0):
     """Images whose eosinophilic granules push tokens, where they lie, along a mixture of dimensions."""
     rng = np.random.default_rng(seed)
     has_it = rng.random(n_images) < 0.4
@@ -174,11 +174,11 @@ def drawn_like(n_images=120, d_model=8, seed=0):
         coverage[image, MASK_NAMES.index("eosinophilic_granules")] = where
         tokens[image, 1:] += 6 * where.reshape(-1, 1) * direction
     labels = pd.DataFrame({"eosinophilic_granules": has_it, "never": False})
-    return tokens.astype(np.float16), labels, DrawnTruth(pd.DataFrame(), coverage), direction
+    return tokens.astype(np.float16), labels, RenderedTruth(pd.DataFrame(), coverage), direction
 
 
 def test_a_latent_that_knows_is_chosen_scored_beside_its_rivals_and_falls_on_the_mask():
-    tokens, labels, truth, direction = drawn_like()
+    tokens, labels, truth, direction = rendered_like()
     rng = np.random.default_rng(1)
     w_enc = rng.normal(0, 0.1, (8, 20)).astype(np.float32)
     w_enc[:, 13] = direction
@@ -223,7 +223,7 @@ def test_an_attribute_is_found_when_its_latent_is_good_and_beats_dimensions_and_
 
 
 def test_the_held_out_half_has_no_say_in_the_choice():
-    tokens, labels, _, _ = drawn_like(n_images=60)
+    tokens, labels, _, _ = rendered_like(n_images=60)
     store, sae = MemoryTokens(tokens), latents(*sae_of(8, 30))
     config = ScoringConfig(n_bootstrap=5, n_random=5)
     choosing = split_halves(image_clusters(store.index), config.seed)
@@ -237,7 +237,7 @@ def test_the_held_out_half_has_no_say_in_the_choice():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_latents_that_never_fire_change_no_score_and_shift_no_number(seed):
-    tokens, labels, truth, _ = drawn_like(n_images=60, seed=seed)
+    tokens, labels, truth, _ = rendered_like(n_images=60, seed=seed)
     w_enc, b_enc, b_dec = sae_of(8, 30, seed)
     where = np.sort(np.random.default_rng(seed).choice(5000, 30, replace=False))
     wide_w, wide_b = np.full((8, 5000), 0.01, np.float32), np.full(5000, -100, np.float32)  # enough to be screened
@@ -261,17 +261,17 @@ def test_latents_that_never_fire_change_no_score_and_shift_no_number(seed):
 
 
 def test_tokens_on_which_no_latent_fires_are_named_as_those_of_another_sae():
-    tokens, labels, _, _ = drawn_like(n_images=60)
+    tokens, labels, _, _ = rendered_like(n_images=60)
     silent = latents(np.zeros((8, 3), np.float32), np.full(3, -1, np.float32), np.zeros(8, np.float32))
     with pytest.raises(AnalysisError, match="no latent is active on these images; take the tokens"):
         score_attributes(silent, MemoryTokens(tokens), labels, tokens[:, 0].astype(np.float32))
 
 
 def test_without_any_attribute_to_score_it_says_so():
-    tokens, labels, _, _ = drawn_like(n_images=20)
+    tokens, labels, _, _ = rendered_like(n_images=20)
     with pytest.raises(AnalysisError, match="no attribute has enough images"):
         score_attributes(latents(*sae_of(8)), MemoryTokens(tokens), labels[["never"]], tokens[:, 0].astype(np.float32))
 
 
 def test_every_item_of_the_list_has_a_mask_that_maps_can_fall_on():
-    assert all(item.mask in MASK_NAMES for item in ITEMS)
+    assert all(item.mask in MASK_NAMES for item in CELL_ATTRIBUTES)

@@ -71,7 +71,7 @@ def test_an_atlas_without_patients_is_refused(script, tmp_path):
 
 
 @pytest.mark.slow
-def test_drawn_cells_are_scored_from_tokens_and_sae_to_tables(script, tmp_path, capsys):
+def test_rendered_cells_are_scored_from_tokens_and_sae_to_tables(script, tmp_path, capsys):
     import torch
 
     from cytosae_core.backbone.team import torchrun_team
@@ -83,17 +83,17 @@ def test_drawn_cells_are_scored_from_tokens_and_sae_to_tables(script, tmp_path, 
     from cytosae_core.tokens.extract import extract
     from cytosae_core.tokens.plan import ExtractConfig
 
-    drawn = write_dataset(tmp_path, "mll23", n_per_type=12, seed=1, cell_types=["eosinophil", "lymphocyte"])
+    rendered = write_dataset(tmp_path, "mll23", n_per_type=12, seed=1, cell_types=["eosinophil", "lymphocyte"])
     backbone = random_backbone("dinobloom-s", 0, embed_dim=32, depth=1, num_heads=2)
     config = ExtractConfig(blocks=(1,), batch_size=8, shard_images=16, n_workers=1, runtime="torch")
     with torchrun_team() as team:
-        extract(backbone, scan(SOURCES["mll23"], drawn), tmp_path / "tokens", config, team=team)
+        extract(backbone, scan(SOURCES["mll23"], rendered), tmp_path / "tokens", config, team=team)
     rng = np.random.default_rng(0)
     shapes = {"W_enc": (32, 40), "b_enc": (40,), "W_dec": (40, 32), "b_dec": (32,)}
     weights = {name: torch.tensor(rng.normal(size=shape).astype(np.float32)) for name, shape in shapes.items()}
     save(Checkpoint(weights, {}), tmp_path / "sae")
     score = script("score_attributes")
-    options = {"tokens": tmp_path / "tokens", "sae": tmp_path / "sae", "out": tmp_path / "out", "drawn": drawn}
+    options = {"tokens": tmp_path / "tokens", "sae": tmp_path / "sae", "out": tmp_path / "out", "rendered": rendered}
     score.main(score.Config(**options, n_bootstrap=20, n_random=8, n_shuffles=9))
     summary = pd.read_csv(tmp_path / "out" / "summary_SIMULATED.csv").set_index("attribute")
     assert summary.loc["eosinophilic_granules", "prevalence"] == 0.5

@@ -60,7 +60,7 @@ def test_an_error_is_one_sentence_and_an_exit_status(forks, tmp_path, cells):
     ("is_compared", "said"), [(True, "compared with the published one"), (False, "NOT compared: none that is known")]
 )
 def test_the_checksum_of_fetched_weights_is_said_with_whether_it_was_compared(script, capsys, is_compared, said):
-    script.tell(Weights(Path("b.bin"), "ab" * 32, is_compared))
+    script.notify(Weights(Path("b.bin"), "ab" * 32, is_compared))
     assert f"b.bin: sha256 {'ab' * 32}, {said}" in capsys.readouterr().out
 
 

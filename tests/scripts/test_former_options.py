@@ -17,7 +17,7 @@ def parsed(monkeypatch):
     def parse(name, *words):
         script, cli, taken = importlib.import_module(name), importlib.import_module("_cli"), []
         monkeypatch.setattr(sys, "argv", [name, *words])
-        cli.run(taken.append, script.Config, getattr(script, "FORMER", {}))
+        cli.run(taken.append, script.Config)
         return taken[0]
 
     return parse
@@ -31,3 +31,11 @@ def test_the_training_of_the_small_backbone_takes_its_former_options(parsed):
 
 def test_the_probe_takes_its_former_option(parsed):
     assert parsed("probe_backbone", "--n-drawn-per-type", "4").n_rendered_per_type == 4
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_the_scores_and_the_comparison_take_the_folder_of_rendered_cells_by_both_names(parsed, now):
+    option = "--rendered" if now else "--drawn"
+    scored = parsed("score_attributes", "--tokens", "T", "--sae", "S", "--out", "O", option, "cells")
+    compared = parsed("compare_groups", "--atlas", "A", "--groups", "X", "Y", "--out", "O", f"{option}=cells")
+    assert scored.rendered == compared.rendered == Path("cells")

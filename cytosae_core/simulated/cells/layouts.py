@@ -9,7 +9,7 @@ from cytosae_core.errors import ConfigError
 from cytosae_core.images.sources import ACEVEDO_PREFIXES, MLL23_LABELS, SOURCES
 from cytosae_core.simulated.cells.recipes import RECIPES
 
-Place = Callable[[str, int], PurePosixPath]
+PathRule = Callable[[str, int], PurePosixPath]
 """From the published code of a class and a number from 1 to the path below the folder of class folders."""
 
 
@@ -20,12 +20,12 @@ class Layout:
     name: str
     codes: Mapping[str, str]
     """Cell type -> published code of the class; types without a class of their own are not drawn."""
-    place: Place
+    path_of: PathRule
 
     def path(self, cell_type: str, number: int) -> PurePosixPath:
         """Return the path below the root of the data set, the published top folder included."""
         top = SOURCES[self.name].top
-        below = self.place(self.codes[cell_type], number)
+        below = self.path_of(self.codes[cell_type], number)
         return below if top is None else PurePosixPath(top) / below
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.simulated.cells.parameters import CellParameters, Cytoplasm, Granules, Nucleus, Surroundings
-from cytosae_core.simulated.cells.recipes import RECIPES, GranuleRecipe, Recipe, Span
+from cytosae_core.simulated.cells.recipes import RECIPES, CellRecipe, GranuleRecipe, Span
 
 CELL_TYPES: tuple[str, ...] = tuple(RECIPES)
 """All types that can be drawn: the 18 classes of MLL23 first."""
@@ -43,7 +43,7 @@ def _granules(recipe: GranuleRecipe, rng: np.random.Generator) -> Granules:
     return Granules(recipe.kind, round(count), radius, strength, recipe.over_nucleus)
 
 
-def _nucleus(recipe: Recipe, rng: np.random.Generator) -> Nucleus:
+def _nucleus(recipe: CellRecipe, rng: np.random.Generator) -> Nucleus:
     shape = recipe.shapes[int(rng.integers(len(recipe.shapes)))]
     values = _sampled(Nucleus, recipe.nucleus, rng)
     if shape == "bilobed":
@@ -53,7 +53,7 @@ def _nucleus(recipe: Recipe, rng: np.random.Generator) -> Nucleus:
     return Nucleus(shape=shape, **values)
 
 
-def _cytoplasm(recipe: Recipe, rng: np.random.Generator) -> Cytoplasm:
+def _cytoplasm(recipe: CellRecipe, rng: np.random.Generator) -> Cytoplasm:
     values = _sampled(Cytoplasm, recipe.cytoplasm, rng)
     if rng.random() >= recipe.vacuolated:
         values["n_vacuoles"] = 0

@@ -1,4 +1,4 @@
-"""What is known of drawn cells: which images have which item, and which patches lie on which part."""
+"""What is known of rendered cells: which images have which attribute, and which patches lie on which part."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cytosae_core.concepts.attribute_list import ITEMS, Condition, Item
+from cytosae_core.concepts.attribute_list import CELL_ATTRIBUTES, CellAttribute, Condition
 from cytosae_core.errors import AnalysisError
 from cytosae_core.geometry import GRID
 from cytosae_core.images.sources import SOURCES
@@ -19,8 +19,8 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class DrawnTruth:
-    """Known concepts of a list of drawn images, in its order. SIMULATED, always."""
+class RenderedTruth:
+    """Known concepts of a list of rendered images, in its order. SIMULATED, always."""
 
     attributes: pd.DataFrame
     """One row an image: columns of `attributes.parquet`, `share_<part>`, `patch_<part>`."""
@@ -30,11 +30,13 @@ class DrawnTruth:
     """Names of the second axis."""
 
 
-def read_drawn_truth(folder: Path, relative_paths: "pd.Series[str]", progress: Progress = no_progress) -> DrawnTruth:
-    """Truth of drawn images, from the folder that `render_cohort.py` made.
+def read_rendered_truth(
+    folder: Path, relative_paths: "pd.Series[str]", progress: Progress = no_progress
+) -> RenderedTruth:
+    """Truth of rendered images, from the folder that `render_cohort.py` made.
 
     `relative_paths` are those of the image table: relative to the folder of class folders. Raises AnalysisError where
-    the folder is no drawn data set with masks, or an image is not in it.
+    the folder is no rendered data set with masks, or an image is not in it.
     """
     attributes = read_attributes(folder, relative_paths)
     coverage = np.empty((len(attributes), len(MASK_NAMES), GRID, GRID), np.float32)
@@ -43,13 +45,13 @@ def read_drawn_truth(folder: Path, relative_paths: "pd.Series[str]", progress: P
         progress(row + 1, len(attributes))
     shares = {f"share_{part}": coverage[:, k].mean(axis=(1, 2)) for k, part in enumerate(MASK_NAMES)}
     patches = {f"patch_{part}": coverage[:, k].max(axis=(1, 2)) for k, part in enumerate(MASK_NAMES)}
-    return DrawnTruth(pd.concat([attributes, pd.DataFrame(shares | patches)], axis=1), coverage)
+    return RenderedTruth(pd.concat([attributes, pd.DataFrame(shares | patches)], axis=1), coverage)
 
 
-def item_labels(attributes: pd.DataFrame, items: tuple[Item, ...] = ITEMS) -> pd.DataFrame:
-    """One row an image, one column of bool an item: whether all of its conditions hold."""
+def attribute_labels(attributes: pd.DataFrame, listed: tuple[CellAttribute, ...] = CELL_ATTRIBUTES) -> pd.DataFrame:
+    """One row an image, one column of bool per attribute of the list: whether all of its conditions hold."""
     return pd.DataFrame(
-        {item.name: np.all([_holds(attributes, one) for one in item.conditions], axis=0) for item in items}
+        {each.name: np.all([_holds(attributes, one) for one in each.conditions], axis=0) for each in listed}
     )
 
 
@@ -68,10 +70,10 @@ def _row_shares(n_pixels: int) -> FloatArray:
 
 
 def read_attributes(folder: Path, relative_paths: "pd.Series[str]") -> pd.DataFrame:
-    """Rows of `attributes.parquet`, one an image, in the order of `relative_paths`; raises like `read_drawn_truth`."""
+    """Rows of `attributes.parquet`, one an image, in the order of `relative_paths`; raises as `read_rendered_truth`."""
     path = folder / "attributes.parquet"
     if not path.is_file() or not (folder / "masks").is_dir():
-        raise AnalysisError(f"{folder} has no attributes.parquet and masks; draw cells with scripts/render_cohort.py")
+        raise AnalysisError(f"{folder} has no attributes.parquet and masks; render cells with scripts/render_cohort.py")
     attributes = pd.read_parquet(path)
     style = str(attributes["style"].iloc[0])
     top = SOURCES[style].top if style in SOURCES else None
@@ -79,8 +81,8 @@ def read_attributes(folder: Path, relative_paths: "pd.Series[str]") -> pd.DataFr
     unknown = sorted(set(relative_paths) - set(attributes.index))
     if unknown:
         raise AnalysisError(
-            f"image {unknown[0]!r} is not among the drawn cells of {folder}; give the folder that the images were "
-            "drawn into"
+            f"image {unknown[0]!r} is not among the rendered cells of {folder}; give the folder that the images were "
+            "rendered into"
         )
     return attributes.loc[list(relative_paths)].reset_index(drop=True)
 
@@ -92,7 +94,7 @@ def _coverage(path: Path) -> NDArray[np.float64]:
 
 def _holds(attributes: pd.DataFrame, condition: Condition) -> NDArray[np.bool_]:
     if condition.column not in attributes:
-        raise AnalysisError(f"drawn cells have no attribute {condition.column!r}; draw them again with this version")
+        raise AnalysisError(f"these cells have no attribute {condition.column!r}; render them again with this version")
     column, value = attributes[condition.column], condition.value
     if isinstance(value, tuple):
         return column.isin(value).to_numpy(dtype=bool)
