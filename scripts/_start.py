@@ -10,6 +10,7 @@ from _database import open_database
 from _publish import publish_study
 from _root import ROOT
 
+from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.release.options import ReleaseImport
 from cytosae_core.errors import ConfigError
@@ -17,7 +18,7 @@ from cytosae_core.judging.raters import new_access_code
 from cytosae_core.judging.repository import Repository
 from cytosae_core.method import GROUPS
 from cytosae_core.study.config import StudyConfig
-from cytosae_core.study.protocol import Study, digest_of
+from cytosae_core.study.protocol import Study
 
 ATLASES = Path("artifacts") / "atlases"
 STUDIES = Path("artifacts") / "studies"

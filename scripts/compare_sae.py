@@ -6,9 +6,9 @@ from pathlib import Path
 from _cli import bar, run
 
 from cytosae_core import markdown
+from cytosae_core.artifacts.files import write_whole
 from cytosae_core.errors import ConfigError
 from cytosae_core.sae.comparison import compare, open_run
-from cytosae_core.tokens.shards import write_whole
 
 
 @dataclass(frozen=True)

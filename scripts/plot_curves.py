@@ -5,11 +5,11 @@ from pathlib import Path
 
 from _cli import run
 
+from cytosae_core.artifacts.files import write_whole
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.sae.curves import page_of, plot_curves, write_picture
 from cytosae_core.sae.logs import read_metrics
 from cytosae_core.sae.run_folder import read_run
-from cytosae_core.tokens.shards import write_whole
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,26 @@
-"""Nothing half-written: a folder is filled under a hidden name beside its place, and renamed when it is complete."""
+"""Nothing half-written: a folder is filled under a hidden name beside its place, and renamed when it is complete.
+
+One process at a time: locks that the system releases when their process ends, however it ends.
+"""
 
 import contextlib
 import errno
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from cytosae_core.artifacts.locks import held
+import filelock
+
+from cytosae_core.artifacts.files import sync
 from cytosae_core.errors import ArtifactError, ConfigError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _KEY_NAME = ".resume-key"
-LOCK_NAME = ".lock"
-"""Name of the file that a process holds while it fills a folder."""
+_EARLIER_LOCK_NAME = ".lock"
+"""Where earlier versions locked a folder that they were filling: work that they left may hold one."""
+_PATIENCE_S, _POLL_S = 0.2, 0.02
+"""Time for a second look: a lock whose file its last holder has just removed binds nobody."""
 
 
 @contextlib.contextmanager
@@ -30,17 +36,23 @@ def workspace(path: Path, resume_key: str | None = None) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _hidden_folder(path, resume_key) as folder:
             yield folder
-            for name in (_KEY_NAME, LOCK_NAME):
+            for name in (_KEY_NAME, _EARLIER_LOCK_NAME):
                 (folder / name).unlink(missing_ok=True)
             _flush(folder)
-            refuse_existing(path)
-            folder.rename(path)
+            publish_folder(folder, path)
 
 
 def refuse_existing(path: Path) -> None:
     """Raise ConfigError when something lies at `path`: artifacts are never overwritten."""
     if path.exists() or path.is_symlink():
         raise ConfigError(f"{path} exists, and artifacts are never overwritten: give another name, or move it away")
+
+
+def publish_folder(folder: Path, path: Path) -> None:
+    """Give a complete folder its name, so that it survives a power cut; raises ConfigError when `path` exists."""
+    refuse_existing(path)
+    folder.rename(path)
+    sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -55,8 +67,8 @@ def _hidden_folder(path: Path, resume_key: str | None) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
         return
     folder = path.with_name(f".{path.name}.partial")
-    folder.mkdir(exist_ok=True)
-    with locked(folder):
+    with file_lock(lock_path(path), f"another process is filling {folder}; wait for it, or give another name"):
+        folder.mkdir(exist_ok=True)
         _start_or_resume(folder, resume_key)
         yield folder
 
@@ -66,8 +78,6 @@ def _start_or_resume(folder: Path, key: str) -> None:
     if key_path.is_file() and key_path.read_text(encoding="utf-8") == key:
         return
     for child in folder.iterdir():
-        if child.name == LOCK_NAME:
-            continue
         if child.is_dir() and not child.is_symlink():
             shutil.rmtree(child)
         else:
@@ -76,10 +86,28 @@ def _start_or_resume(folder: Path, key: str) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system releases when the process ends, however it ends."""
-    with held(folder / LOCK_NAME, f"another process is filling {folder}; wait for it, or give another name"):
+def file_lock(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock file `path`, which is removed afterwards; killed processes hold nothing.
+
+    Raises ArtifactError with the text `refusal` where another process holds it.
+    """
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=_PATIENCE_S, poll_interval=_POLL_S)
+    except filelock.Timeout as error:
+        raise ArtifactError(refusal) from error
+    try:
         yield
+    finally:
+        # Removed while it is held, so that whoever opened the same file finds that it is gone, and makes a new one.
+        with contextlib.suppress(PermissionError):  # Windows removes it at release
+            path.unlink(missing_ok=True)
+        lock.release()
+
+
+def lock_path(path: Path) -> Path:
+    """The lock file of an artifact that is being made at `path`: hidden, beside it."""
+    return path.with_name(f".{path.name}.lock")
 
 
 @contextlib.contextmanager
@@ -105,8 +133,4 @@ def _flush(folder: Path) -> None:
     """Bring the tables to the disk before the name becomes visible, so that a power cut leaves no empty files."""
     for path in sorted(folder.iterdir()):
         if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync(path)

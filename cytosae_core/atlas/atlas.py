@@ -11,7 +11,7 @@ import pandas as pd
 from cytosae_core.artifacts import files
 from cytosae_core.atlas import optional_files, tables
 from cytosae_core.atlas.barcodes import Barcodes, read_barcodes
-from cytosae_core.atlas.manifest import DatasetInfo, Manifest, read_manifest
+from cytosae_core.atlas.manifest import REMEDY, DatasetInfo, Manifest, read_manifest
 from cytosae_core.atlas.maps import PatchMaps
 from cytosae_core.atlas.reference_table import ReferenceTable
 from cytosae_core.atlas.statistics_table import StatisticsTable
@@ -50,7 +50,7 @@ class LatentAtlas:
                 raise ArtifactError(f"{path}: the manifest does not list {name}, which every atlas has; make it anew")
         if manifest.barcodes is not None and not {tables.COUNTS_NAME, tables.GROUPS_NAME} <= manifest.files.keys():
             raise ArtifactError(f"{path}: the manifest speaks of barcodes and does not list their files; make it anew")
-        files.check_sizes(path, manifest.files)
+        files.check_sizes(path, manifest.files.values(), REMEDY)
         return cls(path, manifest)
 
     @property
@@ -112,11 +112,13 @@ class LatentAtlas:
         """File of a picture; raises ArtifactError when the name is no digest or there is no such picture."""
         if not _SHA256.fullmatch(sha256):
             raise ArtifactError(f"{sha256!r} is not the name of a picture: that is 64 hex digits, lower case")
-        name = f"{tables.DISPLAY_NAME}/{sha256[:2]}/{sha256}{self.manifest.picture_suffix}"
-        path = files.inside(self.path, name)
+        path = files.inside(self.path, self._picture_name(sha256))
         if not path.is_file():
             raise ArtifactError(f"{path} is missing; copy the atlas folder again")
         return path
+
+    def _picture_name(self, sha256: str) -> str:
+        return f"{tables.DISPLAY_NAME}/{sha256[:2]}/{sha256}{self.manifest.picture_suffix}"
 
     def map(self, map_index: int) -> npt.NDArray[np.float32]:
         """Patch activations (grid, grid) of one reference, 16 x 16 in the paper; ArtifactError without such a map."""
@@ -167,11 +169,11 @@ class LatentAtlas:
         """Compare every byte with the recorded digests; raises ChecksumError that names the first file that differs."""
         pictures = self._references.pictures()
         n_all = len(self.manifest.files) + len(pictures)
-        for n_done, (name, entry) in enumerate(self.manifest.files.items(), start=1):
-            files.check_digest(self.path, name, entry.sha256)
+        for n_done, file in enumerate(self.manifest.files.values(), start=1):
+            files.check_digest(self.path, file.path, file.sha256, REMEDY)
             progress(n_done, n_all)
         for n_done, sha256 in enumerate(pictures, start=len(self.manifest.files) + 1):
-            files.check_digest(self.path, str(self.picture_path(sha256).relative_to(self.path)), sha256)
+            files.check_digest(self.path, self._picture_name(sha256), sha256, REMEDY)
             progress(n_done, n_all)
 
     def _place(self, dataset: str) -> int:

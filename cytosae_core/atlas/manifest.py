@@ -5,26 +5,33 @@ FORMAT.md describes every field; this file is that description in code.
 
 import dataclasses
 import datetime as dt
-import hashlib
-import importlib.metadata
-import json
-import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cytosae_core.artifacts.files import FileEntry
-from cytosae_core.errors import ArtifactError, FormatVersionError
+from cytosae_core.artifacts.files import FileRecord, listed
+from cytosae_core.artifacts.manifest import (
+    MANIFEST,
+    Kind,
+    check_kind,
+    digest_of,
+    json_bytes,
+    library_versions,
+    plain_document,
+    read_json,
+)
+from cytosae_core.errors import ArtifactError
 
 FORMAT = "cytosae-atlas"
 FORMAT_VERSION = 1
-MANIFEST_NAME = "manifest.json"
+REMEDY = "copy the whole folder again from where it was made, or make the atlas anew"
+"""What to do about a damaged atlas."""
 PICTURE_SUFFIXES = (".webp", ".png")
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LIBRARIES = ("numpy", "pandas", "pyarrow", "pillow", "torch")
+_KIND = Kind(FORMAT, FORMAT_VERSION, "an atlas", "make the atlas anew")
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Manifest:
     """Identity of the weights; judgements are keyed by it."""
     n_latents: int
     datasets: tuple[DatasetInfo, ...]
-    files: Mapping[str, FileEntry]
+    files: Mapping[str, FileRecord]
     image_activation: str = "mean over all tokens"
     """How one number an image is made of its tokens' activations."""
     picture_suffix: str = PICTURE_SUFFIXES[0]
@@ -108,14 +115,12 @@ def seal(manifest: Manifest) -> Manifest:
 
 def to_document(manifest: Manifest) -> dict[str, Any]:
     """The manifest as plain JSON values."""
-    document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(manifest), allow_nan=False))
-    return document
+    return {**plain_document(manifest), "files": listed(manifest.files.values())}
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest.json`; the last file of an atlas to be written."""
-    text = json.dumps(to_document(manifest), indent=1, ensure_ascii=False) + "\n"
-    (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+    (folder / MANIFEST).write_bytes(json_bytes(to_document(manifest)))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -124,23 +129,17 @@ def read_manifest(folder: Path) -> Manifest:
     Raises ArtifactError when the folder is no atlas or its manifest was edited or cut off, FormatVersionError
     when it was written by another version of the format.
     """
-    path = folder / MANIFEST_NAME
+    path = folder / MANIFEST
     if not path.is_file():
         raise ArtifactError(
-            f"{folder} is not an atlas: it has no {MANIFEST_NAME}. Give the folder that import_release.py wrote"
+            f"{folder} is not an atlas: it has no {MANIFEST}. Give the folder that import_release.py wrote"
         )
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}); copy the whole folder again") from error
-    return from_document(document, str(path))
+    return from_document(read_json(path, REMEDY), str(path))
 
 
-def from_document(document: object, where: str) -> Manifest:
+def from_document(content: object, where: str) -> Manifest:
     """The manifest of a JSON document; `where` names it in messages. Raises as `read_manifest` does."""
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ArtifactError(f"{where} does not describe an atlas: its format is not {FORMAT!r}. Give another folder")
-    _check_version(document.get("format_version"), where)
+    document = check_kind(content, _KIND, where)
     try:
         manifest = _manifest(document)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -154,23 +153,6 @@ def from_document(document: object, where: str) -> Manifest:
     return manifest
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of Python and of the installed libraries that artifacts depend on."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def digest_of(value: object) -> str:
-    """SHA-256 of a JSON value in canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def check_dataset_names(names: Sequence[str]) -> None:
     """Raise ArtifactError unless the names are different and safe as parts of ids and file names."""
     for name in names:
@@ -178,14 +160,6 @@ def check_dataset_names(names: Sequence[str]) -> None:
             raise ArtifactError(f"{name!r} cannot name a data set: use letters, digits, '.', '_' and '-', at most 64")
     if len(set(names)) < len(names):
         raise ArtifactError(f"two data sets have the same name: {sorted(names)}; rename one")
-
-
-def _check_version(version: object, where: str) -> None:
-    if version != FORMAT_VERSION:
-        raise FormatVersionError(
-            f"{where} has atlas format {version!r}, and this version of the workbench reads {FORMAT_VERSION}: "
-            "update the workbench, or make the atlas anew"
-        )
 
 
 def _demanded_id(document: Mapping[str, Any]) -> str:
@@ -201,7 +175,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         **{
             **document,
             "datasets": datasets,
-            "files": {name: FileEntry(**entry) for name, entry in document["files"].items()},
+            "files": {name: FileRecord(name, **entry) for name, entry in document["files"].items()},
             "barcodes": BarcodeInfo(**barcodes) if barcodes is not None else None,
             "skipped": tuple(Skipped(**skipped) for skipped in document["skipped"]),
         }

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import io
 import json
-import os
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,8 +16,10 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from cytosae_core.artifacts.files import drop_unfinished, write_whole
+from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.atlas import tables
-from cytosae_core.atlas.manifest import DatasetInfo, digest_of
+from cytosae_core.atlas.manifest import DatasetInfo
 from cytosae_core.errors import ImageError
 from cytosae_core.images.transforms import read_rgb
 from cytosae_core.processes import in_parallel, n_cores
@@ -105,8 +106,7 @@ def make_pictures(
 def forget_journal(folder: Path) -> None:
     """Remove the journal, and what a killed process left half-written; the last step before publishing."""
     (folder / JOURNAL_NAME).unlink(missing_ok=True)
-    for partial in (folder / tables.DISPLAY_NAME).glob("*/.*"):
-        partial.unlink()
+    drop_unfinished(folder / tables.DISPLAY_NAME)
 
 
 def as_frame(pictures: list[StoredPicture]) -> pd.DataFrame:
@@ -158,13 +158,7 @@ def _make_batch(batch: list[tuple[str, Path]], display: Path, max_side: int) -> 
 def _write_once(path: Path, content: bytes) -> None:
     if path.is_file() and path.stat().st_size == len(content):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path.parent, path.name, content, is_synced=False)
 
 
 def _read_journal(path: Path) -> list[StoredPicture]:

@@ -6,10 +6,10 @@ shown all the same. Shares below were measured on 432 SIMULATED cells in the sty
 seed 11) and on 800 of the SIMULATED cohort (seed 11).
 """
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import Literal
+
+from cytosae_core.artifacts.manifest import digest_of
 
 Region = Literal["inside", "cell", "outside"]
 Comparison = Literal[">", "<", "in"]
@@ -83,5 +83,4 @@ _RECORDED_AS = {"region": "place"}
 def list_digest(attributes: tuple[CellAttribute, ...] = CELL_ATTRIBUTES) -> str:
     """First 16 hex digits of the sha256 of the list and its rule on prevalence."""
     items = [{_RECORDED_AS.get(name, name): value for name, value in asdict(one).items()} for one in attributes]
-    document = {"prevalence": PREVALENCE, "items": items}
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+    return digest_of({"prevalence": PREVALENCE, "items": items}, is_spaced=True)[:16]

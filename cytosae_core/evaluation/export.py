@@ -1,15 +1,14 @@
 """A study's judgements and what follows from them, published as one folder that explains itself."""
 
-import importlib.metadata
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
-from cytosae_core.artifacts.files import describe
+from cytosae_core.artifacts.files import describe, listed
 from cytosae_core.artifacts.folders import workspace
+from cytosae_core.artifacts.manifest import MANIFEST, json_bytes, library_versions
 from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY, SIMULATED, file_name, provenance_of, write_table
 from cytosae_core.evaluation.agreement_table import agreement_table
 from cytosae_core.evaluation.answers import AnswerTable, items_frame
@@ -27,7 +26,6 @@ from cytosae_core.study.protocol import Study, to_document
 
 FORMAT = "cytosae-study-export"
 FORMAT_VERSION = 1
-MANIFEST_NAME = "manifest.json"
 
 _LIBRARIES = ("numpy", "pandas", "pyarrow")
 
@@ -69,8 +67,8 @@ def export_study(
     with workspace(folder / name) as hidden:
         for table_name, frame in tables.items():
             write_table(hidden, table_name, frame, study.simulated)
-        _write(hidden, study, "study", "json", _json(to_document(study)))
-        _write(hidden, study, "report", "md", report(study, tables))
+        _write(hidden, study, "study", "json", json_bytes(to_document(study)))
+        _write(hidden, study, "report", "md", report(study, tables).encode())
         _write_manifest(hidden, study, about)
     return folder / name
 
@@ -116,8 +114,8 @@ def _raters(raters: pd.DataFrame, answers: AnswerTable) -> pd.DataFrame:
     )
 
 
-def _write(folder: Path, study: Study, name: str, suffix: str, text: str) -> None:
-    (folder / file_name(name, suffix, study.simulated)).write_text(text, encoding="utf-8")
+def _write(folder: Path, study: Study, name: str, suffix: str, content: bytes) -> None:
+    (folder / file_name(name, suffix, study.simulated)).write_bytes(content)
 
 
 def _write_manifest(folder: Path, study: Study, about: dict[str, object]) -> None:
@@ -130,11 +128,7 @@ def _write_manifest(folder: Path, study: Study, about: dict[str, object]) -> Non
         "simulated": study.simulated,
         "provenance": provenance_of(study.simulated),
         **about,
-        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
-        "files": {name: vars(entry) for name, entry in describe(folder, names).items()},
+        "libraries": library_versions(*_LIBRARIES),
+        "files": listed(describe(folder, names).values()),
     }
-    _write(folder, study, MANIFEST_NAME.removesuffix(".json"), "json", _json(manifest))
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    _write(folder, study, MANIFEST.removesuffix(".json"), "json", json_bytes(manifest))

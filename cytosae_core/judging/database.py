@@ -6,7 +6,6 @@ the same models, migrations and queries.
 """
 
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from cytosae_core.artifacts.files import sync
 from cytosae_core.errors import ConfigError, DatabaseBusyError, DatabaseError
 from cytosae_core.judging import migrations
 from cytosae_core.judging.failures import translate_errors
@@ -114,10 +114,10 @@ def backup(engine: Engine, path: Path) -> int:
         with _transaction(engine, "NONE") as connection:
             connection.execute(text("VACUUM INTO :copy"), {"copy": str(copy)})
         n_judgements = _checked_copy(copy)
-        _flush(copy)
+        sync(copy)
         # A hard link, unlike a rename, fails when somebody made the target meanwhile.
         path.hardlink_to(copy)
-    _flush(path.parent)
+    sync(path.parent)
     return n_judgements
 
 
@@ -222,11 +222,3 @@ def _checked_copy(path: Path) -> int:
     if verdict != "ok":
         raise DatabaseError(f"the copy is damaged ({verdict}), so the database is too; restore an earlier backup")
     return n_judgements
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

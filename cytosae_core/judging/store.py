@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, select
 
+from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.errors import AnnotationError, StudyError
 from cytosae_core.judging import database
 from cytosae_core.judging.models import RaterRow, StudyRow
-from cytosae_core.study.protocol import Study, digest_of, from_document
+from cytosae_core.study.protocol import Study, from_document
 
 Clock = Callable[[], datetime]
 

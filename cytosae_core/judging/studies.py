@@ -4,12 +4,13 @@ from datetime import datetime
 
 from sqlalchemy import insert, select, update
 
+from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.errors import StudyError
 from cytosae_core.judging.models import ItemRow, StudyRow
 from cytosae_core.judging.records import StudySummary
 from cytosae_core.judging.store import Store
 from cytosae_core.study.order import check_items
-from cytosae_core.study.protocol import Study, check_seal, digest_of, to_document
+from cytosae_core.study.protocol import Study, check_seal, to_document
 
 
 class Studies(Store):

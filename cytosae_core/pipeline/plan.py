@@ -1,10 +1,10 @@
 """The steps from cells to an atlas with its tables. Nothing here imports torch before a step is made."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
+from cytosae_core.artifacts.manifest import read_json
 from cytosae_core.artifacts.results import SIMULATED
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.method import high_activation
@@ -67,7 +67,7 @@ def _tokens(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> Pipeli
         make_tokens(settings, cells, paths, progress_of)
 
     def describe() -> str:
-        manifest = json.loads(marker.read_text())
+        manifest = read_json(marker, "delete its folder, and run the same command again")
         shape = f"{manifest['n_images']:,} x {manifest['n_tokens']} of width {manifest['d_model']}"
         return f"{shape}, {manifest['backbone']['name']}, block {settings.block}"
 
@@ -83,7 +83,7 @@ def _sae(settings: PipelineSettings, paths: RunPaths) -> PipelineStep:
         make_sae(settings, paths, progress_of)
 
     def describe() -> str:
-        manifest = json.loads(marker.read_text())
+        manifest = read_json(marker, "delete its folder, and run the same command again")
         found = manifest["evaluation"]
         return (
             f"{manifest['d_sae']:,} latents, {found['l0']:.0f} active a token, "

@@ -1,10 +1,10 @@
 """Everything that decides what the steps make; free of torch."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cytosae_core.artifacts.files import sha256_of
+from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.errors import ConfigError
 from cytosae_core.method import LOG10_THRESHOLD, N_DIFFERENTIAL
 from cytosae_core.simulated.cells.writing import DRAWING_VERSION
@@ -69,9 +69,7 @@ class PipelineSettings:
 
     def digest(self, of_images: str) -> str:
         """12 hex digits: equal only where the same settings, weights and images would give the same results."""
-        weights = hashlib.sha256(_WEIGHTS.read_bytes()).hexdigest()
-        document = [asdict(self), weights, DRAWING_VERSION, of_images]
-        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:12]
+        return digest_of([asdict(self), sha256_of(_WEIGHTS), DRAWING_VERSION, of_images], is_spaced=True)[:12]
 
 
 DEMO = PipelineSettings()

@@ -5,7 +5,6 @@ class belongs to the authors' training code; an empty stand-in takes its attribu
 """
 
 import hashlib
-import json
 import math
 import zlib
 from collections.abc import Mapping
@@ -21,12 +20,14 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from cytosae_core.artifacts.folders import workspace
+from cytosae_core.artifacts.manifest import Kind, json_bytes, read_manifest
 from cytosae_core.errors import ArtifactError
 
 WEIGHTS_NAME = "sae.safetensors"
 CONFIG_NAME = "config.json"
 FORMAT = "cytosae-sae"
 FORMAT_VERSION = 1
+_KIND = Kind(FORMAT, FORMAT_VERSION, "an SAE", "convert the checkpoint again")
 PUBLISHED_CONFIG_CLASS = "src.sae_training.config.ViTSAERunnerConfig"
 _CONFIG_KEYS = ("cfg", "config")
 _SHAPES = {"W_enc": ("d_in", "d_sae"), "b_enc": ("d_sae",), "W_dec": ("d_sae", "d_in"), "b_dec": ("d_in",)}
@@ -124,12 +125,13 @@ def read_published(path: Path) -> Checkpoint:
 
 def read_converted(folder: Path) -> Checkpoint:
     """The checkpoint that `save` wrote; raises ArtifactError when a file is missing, damaged or does not fit."""
+    document = read_manifest(folder / CONFIG_NAME, _KIND)
+    if {"provenance", "sae_id"} - document.keys():
+        raise ArtifactError(f"{folder / CONFIG_NAME} does not describe an SAE; {_KIND.remedy}")
     try:
-        document = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         weights = load_file(folder / WEIGHTS_NAME)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ArtifactError(f"{folder} holds no readable SAE ({error}); convert the checkpoint again") from error
-    _check_format(document, folder / CONFIG_NAME)
+        raise ArtifactError(f"{folder / WEIGHTS_NAME} holds no readable SAE ({error}); {_KIND.remedy}") from error
     checkpoint = Checkpoint(_checked(weights, folder / WEIGHTS_NAME), document["provenance"])
     if checkpoint.sae_id != document["sae_id"]:
         raise ArtifactError(
@@ -165,9 +167,8 @@ def files_of(checkpoint: Checkpoint) -> dict[str, bytes]:
         "activation": "relu",
         "provenance": dict(checkpoint.provenance),
     }
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     # As bytes, because the library hides what the system said when the disk is full.
-    return {WEIGHTS_NAME: to_bytes(dict(checkpoint.weights)), CONFIG_NAME: text.encode()}
+    return {WEIGHTS_NAME: to_bytes(dict(checkpoint.weights)), CONFIG_NAME: json_bytes(document)}
 
 
 def _check_crc(path: Path) -> None:
@@ -177,17 +178,6 @@ def _check_crc(path: Path) -> None:
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"the checksum of its part {damaged!r} does not fit")
-
-
-def _check_format(document: object, path: Path) -> None:
-    if not isinstance(document, dict) or {"provenance", "sae_id"} - document.keys():
-        raise ArtifactError(f"{path} does not describe an SAE; convert the checkpoint again")
-    found = (document.get("format"), document.get("format_version"))
-    if found != (FORMAT, FORMAT_VERSION):
-        raise ArtifactError(
-            f"{path} has format {found[0]!r} version {found[1]!r}, this version reads {FORMAT!r} version "
-            f"{FORMAT_VERSION}; convert the checkpoint again"
-        )
 
 
 def _checked(weights: object, path: Path) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cytosae_core.artifacts.differences import refuse_difference
+from cytosae_core.artifacts.manifest import check_same_settings
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.baselines import explained_by_components, n_components_at, principal_components
@@ -59,7 +59,7 @@ def open_run(folder: Path, store_path: Path) -> TrainedRun:
     if not record or not record["n_images"]:
         raise ConfigError(f"{folder} was trained on all images; train with a held-out share above 0 to compare it")
     split = split_store(TokenStore.open(store_path, manifest["tokens"]["block"]), record["share"], record["seed"])
-    refuse_difference(manifest["tokens"], split.train.identity, folder)
+    check_same_settings(manifest["tokens"], split.train.identity, folder)
     if split.held_out is None:
         raise ConfigError(f"{folder} holds out no image of {store_path}; train with a larger held-out share")
     sae = SparseAutoencoder.of(read_converted(folder).weights)

@@ -9,10 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from cytosae_core.artifacts.files import write_whole
 from cytosae_core.errors import ConfigError
 from cytosae_core.sae.logs import HELD_OUT, MetricsTable
 from cytosae_core.sae.observe import StepRecord
-from cytosae_core.tokens.shards import write_whole
 
 CURVES_NAME = "curves.html"
 """Name of the page in the folder of a run."""

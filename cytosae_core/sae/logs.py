@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from cytosae_core.artifacts.files import write_whole
 from cytosae_core.errors import ArtifactError
 from cytosae_core.sae.observe import StepRecord
-from cytosae_core.tokens.shards import write_whole
 
 METRICS_NAME = "metrics.parquet"
 """Name of the table in the folder of a run."""

@@ -13,27 +13,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cytosae_core.artifacts.files import describe
-from cytosae_core.atlas.manifest import library_versions
-from cytosae_core.errors import ArtifactError, FormatVersionError
+from cytosae_core.artifacts.files import describe, listed, write_whole
+from cytosae_core.artifacts.manifest import MANIFEST, Kind, library_versions, plain_document, read_manifest
 from cytosae_core.sae.checkpoint import Checkpoint, files_of
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.state import TrainingState
-from cytosae_core.tokens.shards import write_whole
 from cytosae_core.tokens.source import TokenSource
 
-MANIFEST = "manifest.json"
-"""Name of the file that makes a folder a finished run."""
 FORMAT = "cytosae-sae-run"
 """Kind of the artifact."""
 FORMAT_VERSION = 1
 """Version of its format."""
+_KIND = Kind(FORMAT, FORMAT_VERSION, "a training run", "train again in another folder")
 
 
 def settings_of(config: SaeConfig, tokens: TokenSource) -> dict[str, Any]:
     """All that decides the weights of a run, as a JSON document: {"config": ..., "tokens": ...}."""
-    document: dict[str, Any] = json.loads(json.dumps({"config": asdict(config), "tokens": dict(tokens.identity)}))
-    return document
+    return plain_document({"config": asdict(config), "tokens": dict(tokens.identity)})
 
 
 def publish_run(state: TrainingState, config: SaeConfig, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -58,7 +54,7 @@ def publish_run(state: TrainingState, config: SaeConfig, settings: Mapping[str, 
         "seconds": state.seconds,
         "device": str(state.device),
         "evaluation": dict(state.evaluation),
-        "files": {name: asdict(entry) for name, entry in describe(folder, names).items()},
+        "files": listed(describe(folder, names).values()),
         "versions": library_versions(),
         "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
@@ -69,20 +65,7 @@ def publish_run(state: TrainingState, config: SaeConfig, settings: Mapping[str, 
 def read_run(folder: Path) -> dict[str, Any] | None:
     """The manifest of a finished run; None where the folder holds none. Raises ArtifactError where it is damaged."""
     path = folder / MANIFEST
-    if not path.is_file():
-        return None
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} is damaged ({error}); train again in another folder") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ArtifactError(f"{path} does not describe a training run; choose another output folder")
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise FormatVersionError(
-            f"{path} has format version {manifest['format_version']}, and this program reads {FORMAT_VERSION}; read it"
-            " with the version that wrote it, or train again in another folder"
-        )
-    return manifest
+    return read_manifest(path, _KIND) if path.is_file() else None
 
 
 def checkpoint_of(state: TrainingState, settings: Mapping[str, Any]) -> Checkpoint:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from cytosae_core import markdown
+from cytosae_core.artifacts.files import write_whole
 from cytosae_core.sae.grid import CHOSEN
-from cytosae_core.tokens.shards import write_whole
 
 FIGURES: Mapping[str, str] = {
     "mse_released": "MSE",

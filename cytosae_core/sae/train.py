@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cytosae_core.artifacts.differences import refuse_difference
-from cytosae_core.artifacts.folders import LOCK_NAME, locked
+from cytosae_core.artifacts.folders import file_lock
+from cytosae_core.artifacts.manifest import check_same_settings
 from cytosae_core.errors import ConfigError, TrainingError
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.batches import token_batches
@@ -28,6 +28,9 @@ from cytosae_core.sae.state import TrainingState, as_tensor, fresh_state
 from cytosae_core.sae.step import training_step
 from cytosae_core.sae.training_state import REMEDY, drop_state, load_state, save_state
 from cytosae_core.tokens.source import TokenSource
+
+LOCK_NAME = ".lock"
+"""Name of the file that a process holds while it trains in a folder."""
 
 
 class TrainResult(NamedTuple):
@@ -60,7 +63,8 @@ def train(
     if finished := run.finished():
         return finished
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder), stop_on_signal() as stop:
+    refusal = f"another process is training in {folder}; wait for it, or give another folder"
+    with file_lock(folder / LOCK_NAME, refusal), stop_on_signal() as stop:
         return run.finished() or run.go_on(chosen_device(device), stop)
 
 
@@ -87,7 +91,7 @@ class _Run:
         manifest = read_run(self.folder)
         if manifest is None:
             return None
-        refuse_difference({key: manifest.get(key) for key in self.settings}, self.settings, self.folder)
+        check_same_settings({key: manifest.get(key) for key in self.settings}, self.settings, self.folder)
         sae = SparseAutoencoder.of(read_converted(self.folder).weights)
         return TrainResult(sae, manifest["n_steps"], True, manifest["sae_id"], manifest["evaluation"])
 
@@ -106,7 +110,6 @@ class _Run:
             return TrainResult(state.sae, state.step, False, None, state.evaluation)
         manifest = publish_run(state, self.config, self.settings, self.folder)
         drop_state(self.folder)
-        (self.folder / LOCK_NAME).unlink(missing_ok=True)
         return TrainResult(state.sae, state.step, True, manifest["sae_id"], state.evaluation)
 
     def loop(self, state: TrainingState, stop: StopRequest) -> None:

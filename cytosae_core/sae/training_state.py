@@ -14,13 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
-from cytosae_core.artifacts.differences import refuse_difference
+from cytosae_core.artifacts.files import drop_unfinished, write_whole
+from cytosae_core.artifacts.manifest import check_same_settings
 from cytosae_core.errors import ArtifactError, FormatVersionError, TrainingError
 from cytosae_core.sae.checkpoint import weights_digest
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.model import SparseAutoencoder
 from cytosae_core.sae.state import TrainingState, empty_state, put_tensors, to_tensors
-from cytosae_core.tokens.shards import write_whole
 
 STATE_NAME = "training_state.safetensors"
 """Name of the file in the folder of a run."""
@@ -73,8 +73,8 @@ def load_state(
 
 def drop_state(folder: Path) -> None:
     """Remove the state, and what killed runs were writing."""
-    for path in [folder / STATE_NAME, *folder.glob(".*.tmp")]:
-        path.unlink(missing_ok=True)
+    (folder / STATE_NAME).unlink(missing_ok=True)
+    drop_unfinished(folder)
 
 
 def refuse_not_finite(state: TrainingState) -> None:
@@ -97,4 +97,4 @@ def _check(record: Mapping[str, Any], settings: Mapping[str, Any], path: Path) -
             f"{path} has format version {record.get('format_version')}, and this program reads {FORMAT_VERSION}; finish"
             " the run with the version that began it, or delete the file to start again"
         )
-    refuse_difference(record["settings"], settings, path.parent)
+    check_same_settings(record["settings"], settings, path.parent)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cytosae_core.artifacts.files import whole_file
 from cytosae_core.errors import BackboneError
 from cytosae_core.geometry import GRID, PATCH_SIZE
 from cytosae_core.progress import Progress, no_progress
@@ -171,12 +171,8 @@ class PhaseRun:
                 "pupils": self.networks.state(),
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             }  # fmt: skip
-            partial = self.folder / ".state.partial"
-            with partial.open("wb") as file:
+            with whole_file(self.folder / "state.pt") as file:
                 torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.rename(self.folder / "state.pt")
         self.worker.wait()
 
     def _resume(self) -> int:

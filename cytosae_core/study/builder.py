@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.study.config import StudyConfig
 from cytosae_core.study.files import read_study, write_study
 from cytosae_core.study.items import item_ids
 from cytosae_core.study.parts import concept_part, disease_part
-from cytosae_core.study.protocol import Study, digest_of, seal
+from cytosae_core.study.protocol import Study, seal
 from cytosae_core.study.tasks import concept_task, disease_task
 
 __all__ = ["StudyConfig", "build_study", "read_study", "write_study"]

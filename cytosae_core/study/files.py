@@ -1,11 +1,11 @@
 """Studies on disk: one folder a study, written once."""
 
-import json
 import re
 from pathlib import Path
 
 from cytosae_core.artifacts.folders import workspace
-from cytosae_core.errors import StudyError
+from cytosae_core.artifacts.manifest import json_bytes, read_json
+from cytosae_core.errors import ArtifactError, StudyError
 from cytosae_core.study.protocol import Study, check_seal, from_document, to_document
 
 STUDY_NAME = "study.json"
@@ -25,8 +25,7 @@ def write_study(study: Study, folder: Path) -> Path:
     if path.is_file() and read_study(path) == study:
         return path
     with workspace(path.parent) as hidden:
-        text = json.dumps(to_document(study), indent=1, ensure_ascii=False, allow_nan=False)
-        (hidden / STUDY_NAME).write_text(text + "\n", encoding="utf-8")
+        (hidden / STUDY_NAME).write_bytes(json_bytes(to_document(study)))
     return path
 
 
@@ -42,12 +41,9 @@ def read_study(path: Path) -> Study:
     Raises StudyError when there is none, it is no JSON, or it was changed after it was made.
     """
     file = path / STUDY_NAME if path.is_dir() else path
+    if not file.exists():
+        raise StudyError(f"there is no study at {path}; make one with create_study.py")
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise StudyError(f"there is no study at {path}; make one with create_study.py") from error
-    except (OSError, ValueError) as error:
-        raise StudyError(f"{file} cannot be read as a study ({error}); restore the file that was made") from error
-    if not isinstance(document, dict):
-        raise StudyError(f"{file} holds a {type(document).__name__} and not a study; restore the file that was made")
-    return from_document(document)
+        return from_document(read_json(file, "restore the file that was made"))
+    except ArtifactError as error:
+        raise StudyError(f"no study can be read: {error}") from error

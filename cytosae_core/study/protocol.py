@@ -5,12 +5,11 @@ digest of its content, so a study that was edited by hand is recognised wherever
 """
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cytosae_core.artifacts.manifest import digest_of, plain_document
 from cytosae_core.errors import AnswerError, StudyError
 
 FORMAT_VERSION = 1
@@ -191,12 +190,6 @@ class Study:
         return tuple(item for item in self.items if item.task_id == task_id)
 
 
-def digest_of(value: object) -> str:
-    """SHA-256 of a JSON value in canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def seal(study: Study, slug: str) -> Study:
     """The study with the id that its content demands: `<slug>-<12 hex digits>`.
 
@@ -208,8 +201,7 @@ def seal(study: Study, slug: str) -> Study:
 
 def to_document(study: Study) -> dict[str, Any]:
     """The study as plain JSON values."""
-    document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(study), allow_nan=False))
-    return document
+    return plain_document(study)
 
 
 def from_document(document: Mapping[str, Any]) -> Study:

@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from cytosae_core.artifacts.locks import held
+from cytosae_core.artifacts.folders import file_lock, lock_path
+from cytosae_core.artifacts.manifest import check_plan, write_plan
 from cytosae_core.backbone.decode import UnreadableImage
 from cytosae_core.backbone.team import Team
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ArtifactError
 from cytosae_core.images.table import ImageTable
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.tokens.plan import ExtractConfig, check_plan, make_plan, n_shards_of, shard_batches, write_plan
+from cytosae_core.tokens.plan import ExtractConfig, make_plan, n_shards_of, shard_batches
 from cytosae_core.tokens.publish import (
     clean_up,
-    lock_path,
     partial_folder,
     publish,
     refuse_unreadable,
@@ -72,7 +72,7 @@ def _alone(output_path: Path) -> Iterator[None]:
     """No other run, or team, at work on this store; ArtifactError where there is one."""
     output_path.parent.mkdir(parents=True, exist_ok=True)
     refusal = f"another run is making {output_path} already; wait for it, or give another output folder"
-    with held(lock_path(output_path), refusal, is_removed=True):
+    with file_lock(lock_path(output_path), refusal):
         if output_path.exists():
             raise ArtifactError(f"another run has just finished {output_path}; run the same command again to open it")
         yield

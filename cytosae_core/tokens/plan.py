@@ -1,26 +1,19 @@
 """What an extraction is about to do, written down before it starts: a run resumes only where this is the same."""
 
-import json
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from cytosae_core.artifacts.differences import refuse_difference
+from cytosae_core.artifacts.manifest import library_versions
 from cytosae_core.backbone.residual import check_blocks, resolve_precision
 from cytosae_core.backbone.runtime import resolve_runtime
 from cytosae_core.backbone.vit import Backbone
 from cytosae_core.errors import ConfigError
 from cytosae_core.images.table import ImageTable
-from cytosae_core.tokens.shards import write_whole
 from cytosae_core.tokens.store import FORMAT, FORMAT_VERSION
 from cytosae_core.tokens.stream import StreamConfig
 
-PLAN = "plan.json"
-"""Name of the plan inside the folder of an unfinished extraction."""
-LIBRARIES = ("torch", "timm", "numpy", "pillow")
-"""Packages whose version can change a token."""
+LIBRARIES = ("python", "torch", "timm", "numpy", "pillow")
+"""What can change a token with its version."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ def make_plan(backbone: Backbone, table: ImageTable, config: ExtractConfig) -> d
             "precision": resolve_precision(config.precision, backbone.device),
             "device": backbone.device.type,
         },
-        "libraries": {"python": platform.python_version(), **{name: version(name) for name in libraries}},
+        "libraries": library_versions(*libraries),
     }
 
 
@@ -92,14 +85,3 @@ def shard_batches(plan: dict[str, Any], shard_index: int) -> list[range]:
     size, step = plan["run"]["shard_images"], plan["run"]["batch_size"]
     first, end = shard_index * size, min((shard_index + 1) * size, plan["dataset"]["n_images"])
     return [range(start, min(start + step, end)) for start in range(first, end, step)]
-
-
-def write_plan(folder: Path, plan: dict[str, Any]) -> None:
-    """Write the plan where none is."""
-    if not (folder / PLAN).is_file():
-        write_whole(folder, PLAN, json.dumps(plan, indent=1, sort_keys=True).encode())
-
-
-def check_plan(folder: Path, plan: dict[str, Any]) -> None:
-    """Raise ArtifactError, naming what differs, unless the run in `folder` was begun with the same plan."""
-    refuse_difference(json.loads((folder / PLAN).read_text()), plan, folder)

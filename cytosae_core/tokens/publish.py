@@ -11,14 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from cytosae_core.artifacts.differences import refuse_difference
+from cytosae_core.artifacts.files import FileRecord, drop_unfinished, write_whole
+from cytosae_core.artifacts.folders import publish_folder
+from cytosae_core.artifacts.manifest import MANIFEST, check_same_settings
 from cytosae_core.backbone.decode import UnreadableImage
 from cytosae_core.errors import ArtifactError, ImageTableError
 from cytosae_core.images.simulated import holds_simulated
 from cytosae_core.images.table import ImageTable
 from cytosae_core.tokens.plan import n_shards_of
-from cytosae_core.tokens.shards import STORE, FileRecord, ShardRecord, read_record, sync_folder, write_whole
-from cytosae_core.tokens.store import INDEX, INDEX_COLUMNS, MANIFEST, TokenStore
+from cytosae_core.tokens.shards import STORE, ShardRecord, read_record
+from cytosae_core.tokens.store import INDEX, INDEX_COLUMNS, TokenStore
 
 N_INDEX_ROWS = 2048
 """Rows of the index that are encoded, and read, at a time."""
@@ -29,11 +31,6 @@ N_SHOWN = 3
 def partial_folder(output_path: Path) -> Path:
     """Where an unfinished extraction lies: beside its destination, on the same file system, hidden."""
     return output_path.parent / f".{output_path.name}.partial"
-
-
-def lock_path(output_path: Path) -> Path:
-    """The file, hidden beside the destination, that the one run at work on it holds."""
-    return output_path.parent / f".{output_path.name}.lock"
 
 
 def store_folder(folder: Path) -> Path:
@@ -57,12 +54,10 @@ def publish(folder: Path, output_path: Path, plan: dict[str, Any], table: ImageT
     skipped = [item for record in records for item in record.skipped]
     refuse_unreadable(table, skipped, max_share)
     store = store_folder(folder)
-    for leftover in store.glob(".*.tmp"):  # what a killed run was writing
-        leftover.unlink()
+    drop_unfinished(store)
     index = _write_index(store, table, records)
     write_whole(store, MANIFEST, json.dumps(_manifest(plan, table, records, index), indent=1).encode())
-    store.rename(output_path)
-    sync_folder(output_path.parent)
+    publish_folder(store, output_path)
 
 
 def clean_up(folder: Path) -> None:
@@ -74,7 +69,7 @@ def clean_up(folder: Path) -> None:
 def reopen(output_path: Path, plan: dict[str, Any]) -> TokenStore:
     """The store at `output_path`; ArtifactError where it was made by another plan."""
     store = TokenStore.open(output_path, plan["blocks"][0])
-    refuse_difference({key: store.manifest.get(key) for key in plan}, plan, output_path)
+    check_same_settings({key: store.manifest.get(key) for key in plan}, plan, output_path)
     return store
 
 

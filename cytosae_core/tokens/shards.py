@@ -4,10 +4,8 @@ A shard holds the readable images of a fixed run of table rows, one .npy file a 
 the folder above: a shard without a record does not exist, whatever files lie about.
 """
 
-import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,22 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cytosae_core.artifacts.files import FileRecord, write_whole
+from cytosae_core.artifacts.manifest import read_json
 from cytosae_core.backbone.decode import UnreadableImage
-from cytosae_core.errors import ArtifactError
 
 STORE = "store"
 """Name of the folder that becomes the store, inside the folder of an unfinished extraction."""
-
-
-class FileRecord(NamedTuple):
-    """What a manifest says of a file."""
-
-    path: str
-    """Relative to the folder of the manifest, with forward slashes."""
-    size: int
-    """Bytes."""
-    sha256: str
-    """64 hex digits."""
 
 
 class ShardRecord(NamedTuple):
@@ -44,47 +32,6 @@ class ShardRecord(NamedTuple):
     """The rows that could not be read."""
     files: dict[int, FileRecord]
     """Block -> file with (n_images, n_tokens, d_model) float16."""
-
-
-def write_whole(folder: Path, name: str, *parts: bytes | memoryview) -> FileRecord:
-    """Write a file under a temporary name, force it to the disk, then rename it: it is whole, or it is not there.
-
-    Raises ArtifactError where it cannot be written.
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    temporary = folder / f".{name}.{os.getpid()}.tmp"
-    try:
-        with temporary.open("wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        size = temporary.stat().st_size
-        temporary.replace(folder / name)
-        sync_folder(folder)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ArtifactError(
-            f"{folder / name} cannot be written ({error.strerror}); make room or check the rights, and run the same"
-            " command again: what is finished is kept"
-        ) from error
-    return FileRecord(name, size, digest.hexdigest())
-
-
-def sync_folder(folder: Path) -> None:
-    """Force the names in a folder to the disk, so that a rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sha256_of(path: Path) -> str:
-    """Checksum of a file, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_shard(
@@ -106,7 +53,7 @@ def read_record(records: Path, shard_index: int) -> ShardRecord | None:
     path = records / _record_name(shard_index)
     if not path.is_file():
         return None
-    record = _from_document(json.loads(path.read_text()))
+    record = _from_document(read_json(path, "delete it, and run the same extraction again to make the shard anew"))
     files = [(records / STORE / file.path, file.size) for file in record.files.values()]
     return record if all(file.is_file() and file.stat().st_size == size for file, size in files) else None
 

@@ -5,11 +5,10 @@
 <store>/shard-00000-block-11.npy  (n_images, n_tokens, d_model) float16, little-endian, C order
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet
 
-from cytosae_core.errors import ArtifactError, ChecksumError, ConfigError, FormatVersionError
+from cytosae_core.artifacts.files import FileRecord, check_digest, check_sizes, sha256_of
+from cytosae_core.artifacts.manifest import MANIFEST, Kind, read_manifest
+from cytosae_core.errors import ArtifactError, ChecksumError, ConfigError
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.tokens.shards import sha256_of
 from cytosae_core.tokens.shuffle import Chunk, OpenShard, Tokens, read_chunks
 
-MANIFEST = "manifest.json"
-"""Name of the manifest inside a token store."""
 INDEX = "index.parquet"
 """Name of the table of images inside a token store."""
 INDEX_COLUMNS = ["image_id", "dataset", "relative_path", "label", "patient", "diagnosis"]
@@ -34,6 +32,7 @@ FORMAT_VERSION = 1
 """Version of its format; raised when a reader of the old one would go wrong."""
 REMEDY = "delete the folder and run scripts/extract_tokens.py again"
 """What to do about a damaged store: it holds nothing that cannot be computed again."""
+_KIND = Kind(FORMAT, FORMAT_VERSION, "a token store", REMEDY)
 
 Positions = Sequence[int] | npt.NDArray[np.int64]
 
@@ -55,7 +54,12 @@ class TokenStore:
 
         Raises ArtifactError, FormatVersionError or ChecksumError with what is wrong and what to run.
         """
-        manifest = _read_manifest(path)
+        if not (path / MANIFEST).is_file():
+            raise ArtifactError(
+                f"{path} is no token store (it has no {MANIFEST}); make one with scripts/extract_tokens.py, or run it"
+                " again with the same output to finish an interrupted extraction"
+            )
+        manifest = read_manifest(path / MANIFEST, _KIND)
         store = cls(path, _choose(path, manifest["blocks"], block), manifest)
         store._check_files()
         return store
@@ -149,48 +153,28 @@ class TokenStore:
 
     def verify(self, progress: Progress = no_progress) -> None:
         """Read everything and compare checksums; ChecksumError names the first file that was changed."""
-        files = [
-            self.manifest["index"],
-            *(file for shard in self.manifest["shards"] for file in shard["files"].values()),
-        ]
+        files = self._files()
         for n_done, file in enumerate(files, start=1):
-            if sha256_of(self.path / file["path"]) != file["sha256"]:
-                raise ChecksumError(f"{self.path / file['path']} was changed since it was written; {REMEDY}")
+            check_digest(self.path, file.path, file.sha256, REMEDY)
             progress(n_done, len(files))
+
+    def _files(self) -> list[FileRecord]:
+        """The index and all shards, of every block."""
+        shards = (file for shard in self.manifest["shards"] for file in shard["files"].values())
+        return [FileRecord(**file) for file in (self.manifest["index"], *shards)]
 
     def _file(self, shard_index: int) -> Path:
         return self.path / str(self.manifest["shards"][shard_index]["files"][str(self.block)]["path"])
 
     def _check_files(self) -> None:
-        shards = self.manifest["shards"]
-        for file in [self.manifest["index"], *(file for shard in shards for file in shard["files"].values())]:
-            _check_size(self.path, str(file["path"]), int(file["size"]))
+        check_sizes(self.path, self._files(), REMEDY)
         n_rows = pyarrow.parquet.read_metadata(self.path / INDEX).num_rows
-        n_listed = sum(shard["n_images"] for shard in shards)
+        n_listed = sum(shard["n_images"] for shard in self.manifest["shards"])
         if not n_rows == n_listed == self.n_images:
             raise ArtifactError(
                 f"{self.path}: the manifest says {self.n_images} images, its shards hold {n_listed} and the index"
                 f" {n_rows}; {REMEDY}"
             )
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    if not (path / MANIFEST).is_file():
-        raise ArtifactError(
-            f"{path} is no token store (it has no {MANIFEST}); make one with scripts/extract_tokens.py, or run it again"
-            " with the same output to finish an interrupted extraction"
-        )
-    try:
-        manifest = json.loads((path / MANIFEST).read_text())
-    except ValueError as error:
-        raise ChecksumError(f"{path / MANIFEST} is damaged ({error}); {REMEDY}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ArtifactError(f"{path} is no token store but {manifest.get('format')!r}; give the folder of tokens")
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise FormatVersionError(
-            f"{path} has format version {manifest['format_version']}, and this program reads {FORMAT_VERSION}; {REMEDY}"
-        )
-    return manifest
 
 
 def _choose(path: Path, blocks: Sequence[int], block: int | None) -> int:
@@ -199,13 +183,3 @@ def _choose(path: Path, blocks: Sequence[int], block: int | None) -> int:
     if block is None or block not in blocks:
         raise ConfigError(f"{path} holds the blocks {', '.join(map(str, blocks))}, and {block} was asked for; name one")
     return block
-
-
-def _check_size(folder: Path, name: str, size: int) -> None:
-    if PurePosixPath(name).name != name:
-        raise ArtifactError(f"{folder / MANIFEST} names the file {name!r}, which is not in its folder; {REMEDY}")
-    path = folder / name
-    if not path.is_file():
-        raise ArtifactError(f"{path} is missing; {REMEDY}")
-    if path.stat().st_size != size:
-        raise ChecksumError(f"{path} has {path.stat().st_size} bytes instead of {size}; {REMEDY}")

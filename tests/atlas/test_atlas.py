@@ -151,7 +151,7 @@ def test_a_changed_byte_is_found_by_verify(tiny_copy):
     content[-1] ^= 1
     path.write_bytes(content)
     atlas = LatentAtlas.open(tiny_copy)
-    with pytest.raises(ChecksumError, match=r"maps.npy has sha256 .*, it should be"):
+    with pytest.raises(ChecksumError, match=r"maps.npy was changed since it was written: sha256 .* instead of"):
         atlas.verify()
 
 
@@ -180,7 +180,7 @@ def _edit(folder: Path, **changes: object) -> None:
 
 def test_a_newer_format_is_refused_as_such(tiny_copy):
     _edit(tiny_copy, format_version=FORMAT_VERSION + 1)
-    with pytest.raises(FormatVersionError, match=r"atlas format 2.*reads 1: update the workbench"):
+    with pytest.raises(FormatVersionError, match=r"format version 2 of an atlas.*reads 1: update the workbench"):
         LatentAtlas.open(tiny_copy)
 
 

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import torch
 
+from cytosae_core.artifacts import files
 from cytosae_core.errors import ArtifactError, FormatVersionError, TrainingError
 from cytosae_core.sae import training_state
 from cytosae_core.sae.logs import MetricsTable
 from cytosae_core.sae.run_folder import settings_of
 from cytosae_core.sae.train import train
 from cytosae_core.sae.training_state import STATE_NAME, load_state
-from cytosae_core.tokens import shards
 from cytosae_core.tokens.source import ArrayTokens
 from tests.sae.toys import Notebook, toy, toy_tokens
 
@@ -113,15 +113,15 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_no_scrap(tmp_path, monkeyp
 
     with monkeypatch.context() as patch:
         with pytest.raises(ArtifactError, match=r"training_state.safetensors cannot be written \(No space left"):
-            train(config, tokens, folder, observers=[At(25, lambda: patch.setattr(shards.os, "fsync", full))])
-        assert sorted(path.name for path in folder.iterdir()) == [".lock", STATE_NAME]
+            train(config, tokens, folder, observers=[At(25, lambda: patch.setattr(files.os, "fsync", full))])
+        assert sorted(path.name for path in folder.iterdir()) == [STATE_NAME]
     assert saved_step(folder, config, tokens) == 20
     assert bits(train(config, tokens, folder)) == bits(train(config, tokens, tmp_path / "whole"))
 
 
 def test_a_full_disk_while_the_weights_are_published_loses_no_step(tmp_path, monkeypatch):
     config, tokens, folder = toy(), toy_tokens(), tmp_path / "run"
-    write = shards.write_whole
+    write = files.write_whole
 
     def full(folder, name, *parts):
         if name == "manifest.json":
@@ -210,7 +210,7 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path):
     config, tokens = toy(), toy_tokens()
 
     def second():
-        with pytest.raises(ArtifactError, match="another process is filling"):
+        with pytest.raises(ArtifactError, match="another process is training in"):
             train(config, tokens, tmp_path / "run")
 
     first = At(5, second)

@@ -139,9 +139,13 @@ def test_tokens_of_another_width_are_refused_before_a_folder_is_made(tmp_path):
     ("text", "error", "message"),
     [
         ("{", ArtifactError, "manifest.json is damaged"),
-        ("[]", ArtifactError, "does not describe a training run; choose another output folder"),
+        ("[]", ArtifactError, "manifest.json is damaged .*; train again in another folder"),
         ('{"format": "cytosae-atlas"}', ArtifactError, "does not describe a training run"),
-        ('{"format": "cytosae-sae-run", "format_version": 2}', FormatVersionError, "has format version 2, and this"),
+        (
+            '{"format": "cytosae-sae-run", "format_version": 2}',
+            FormatVersionError,
+            "version 2 of a training run, and this",
+        ),
     ],
 )
 def test_a_folder_of_something_else_is_left_alone(tmp_path, text, error, message):

@@ -258,7 +258,8 @@ def test_a_study_edited_by_hand_is_recognised(study, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "text"), [("{", "cannot be read as a study"), ("[1]", "holds a list and not a study")]
+    ("content", "text"),
+    [("{", r"no study can be read: .*study\.json is damaged"), ("[1]", r"no study can be read: .*holds a list")],
 )
 def test_what_is_no_study_is_refused(tmp_path, content, text):
     (tmp_path / "study.json").write_text(content, encoding="utf-8")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cytosae_core import method
 from cytosae_core.artifacts.folders import refuse_existing
+from cytosae_core.artifacts.manifest import check_plan, write_plan
 from cytosae_core.atlas.build.collect import Collected, collect
 from cytosae_core.atlas.build.encode import SparseEncoder
 from cytosae_core.atlas.build.finish import finish
@@ -26,7 +27,6 @@ from cytosae_core.atlas.manifest import Manifest, check_dataset_names, read_mani
 from cytosae_core.backbone.team import Team
 from cytosae_core.progress import Progress, ProgressOf, no_progress_of
 from cytosae_core.sae.checkpoint import Checkpoint
-from cytosae_core.tokens.plan import check_plan, write_plan
 
 _ALONE = Team()
 _DEFAULTS = BuildConfig()

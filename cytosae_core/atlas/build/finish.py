@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytosae_core.artifacts.folders import workspace
+from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.atlas import maps as map_files
 from cytosae_core.atlas import optional_files
 from cytosae_core.atlas import pictures as display
@@ -17,7 +18,7 @@ from cytosae_core.atlas.build.parts import read_part
 from cytosae_core.atlas.build.plan import BuildPlan, Piece
 from cytosae_core.atlas.build.second_pass import read_arrays
 from cytosae_core.atlas.definitions import pictures_of
-from cytosae_core.atlas.manifest import Manifest, Skipped, digest_of
+from cytosae_core.atlas.manifest import Manifest, Skipped
 from cytosae_core.atlas.writer import AtlasContents, AtlasPart, fill
 from cytosae_core.errors import ArtifactError
 from cytosae_core.geometry import grid_of

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cytosae_core.artifacts.files import write_whole
 from cytosae_core.atlas.build.activations import ImageActivations, join
 from cytosae_core.atlas.build.encode import SparseEncoder
 from cytosae_core.atlas.build.patients import PatientPart, Patients, patient_part
@@ -15,7 +16,6 @@ from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.errors import ArtifactError
 from cytosae_core.progress import Progress, no_progress
-from cytosae_core.tokens.shards import write_whole
 from cytosae_core.tokens.source import TokenSource
 
 Arrays = dict[str, Any]

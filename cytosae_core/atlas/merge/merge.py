@@ -15,7 +15,7 @@ from cytosae_core.artifacts import files as atlas_files
 from cytosae_core.artifacts.folders import workspace
 from cytosae_core.atlas import optional_files, tables
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.atlas.manifest import Manifest, Skipped
+from cytosae_core.atlas.manifest import REMEDY, Manifest, Skipped
 from cytosae_core.atlas.merge.barcodes import carry_image_barcodes, carry_patient_references, merged_barcodes
 from cytosae_core.atlas.merge.datasets import (
     Carried,
@@ -116,7 +116,7 @@ def _pictures(folder: Path, atlases: Sequence[LatentAtlas], parts: Sequence[Atla
             target = folder / source.relative_to(atlas.path)
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(source.read_bytes())
-            atlas_files.check_digest(folder, target.relative_to(folder).as_posix(), sha256)
+            atlas_files.check_digest(folder, target.relative_to(folder).as_posix(), sha256, REMEDY)
         frames.append(images)
     columns = ["image_id", "picture", "width", "height", "n_bytes"]
     pictures: pd.DataFrame = pd.concat(frames, ignore_index=True).drop_duplicates("image_id")[columns]

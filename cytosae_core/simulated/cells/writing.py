@@ -6,8 +6,6 @@ everything is there. What was published is never changed.
 
 import contextlib
 import functools
-import hashlib
-import importlib.metadata
 import json
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cytosae_core.errors import ArtifactError, ConfigError
+from cytosae_core.artifacts.files import describe, drop_unfinished, write_whole
+from cytosae_core.artifacts.folders import publish_folder
+from cytosae_core.artifacts.manifest import MANIFEST, digest_of, library_versions, read_json
+from cytosae_core.errors import ConfigError
 from cytosae_core.processes import in_parallel
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.simulated.cells.compose import Attributes, render_cell
@@ -63,8 +64,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """Identity of the configuration: hexadecimal."""
-        text = json.dumps(self._identity(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(self._identity(), is_spaced=True)[:16]
 
     def _identity(self) -> dict[str, Any]:
         versions = {"format_version": FORMAT_VERSION, "drawing_version": DRAWING_VERSION}
@@ -115,10 +115,10 @@ def published(plan: Plan) -> bool:
     """Whether the goal already holds exactly this plan; raises ConfigError where it holds something else."""
     if not plan.goal.exists():
         return False
-    manifest = plan.goal / "manifest.json"
-    if manifest.is_file() and f'"digest": "{plan.digest}"' in manifest.read_text(encoding="utf-8"):
+    manifest, remedy = plan.goal / MANIFEST, "choose another folder, or remove it"
+    if manifest.is_file() and read_json(manifest, remedy).get("digest") == plan.digest:
         return True
-    raise ConfigError(f"{plan.goal} already holds something else: choose another folder, or remove it.")
+    raise ConfigError(f"{plan.goal} already holds something else: {remedy}.")
 
 
 def publish(plan: Plan, work: Path, attributes: pd.DataFrame) -> Path:
@@ -126,6 +126,8 @@ def publish(plan: Plan, work: Path, attributes: pd.DataFrame) -> Path:
     attributes.to_parquet(work / "attributes.parquet", index=False)
     (work / "README.md").write_text(_readme(plan, attributes), encoding="utf-8")
     (work / ".drawn.jsonl").unlink()
+    drop_unfinished(work)
+    names = [path.relative_to(work).as_posix() for path in sorted(work.rglob("*")) if path.is_file()]
     manifest = {
         "simulated": True,
         "notice": NOTICE,
@@ -138,14 +140,11 @@ def publish(plan: Plan, work: Path, attributes: pd.DataFrame) -> Path:
         "mask_names": list(MASK_NAMES),
         "n_images": len(attributes),
         "um_per_px": _um_per_px(plan.style),
-        "libraries": {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "pillow")},
-        "files": [_entry(work, path) for path in sorted(work.rglob("*")) if path.is_file()],
+        "libraries": library_versions("numpy", "scipy", "pillow"),
+        "files": [record._asdict() for record in describe(work, names).values()],
     }
-    (work / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    try:
-        work.rename(plan.goal)
-    except OSError as error:
-        raise ArtifactError(f"{work} is complete but cannot be renamed to {plan.goal}: {error}.") from error
+    (work / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    publish_folder(work, plan.goal)
     return plan.goal
 
 
@@ -190,22 +189,7 @@ def _draw(plan: Plan, job: Job, work: Path) -> Attributes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be written ({error}): make room and run again, it resumes.") from error
-
-
-def _entry(work: Path, path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
-    return {
-        "path": path.relative_to(work).as_posix(),
-        "size": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    write_whole(path.parent, path.name, content, is_synced=False)
 
 
 def _um_per_px(style: str) -> float:
