@@ -20,6 +20,8 @@ TOP_LEVEL = {
     "README.md",
     "LICENSE",
     "BENCHMARKS.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
     "pyproject.toml",
 }
 LONGEST_FILE = 400

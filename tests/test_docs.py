@@ -6,14 +6,18 @@ import re
 import runpy
 import shlex
 import shutil
+import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cytosae_core import __version__
 from tests.atlas.tiny import make_tiny_atlas
 from tests.pipeline.shared import tiny_demo
 from tests.pipeline.tiny_demo import TINY
+from tests.test_architecture import tracked_files
 
 __all__ = ["tiny_demo"]
 
@@ -21,6 +25,10 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```bash\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 ON_A_GPU = "# on a GPU server\n"
+LIBRARY = (ROOT / "cytosae_core" / "README.md").read_text(encoding="utf-8")
+TEN = re.findall(r"^```python\n(.*?)^```$", LIBRARY, flags=re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!http)([^)#]+)\)")
+PAGES = [name for name in tracked_files() if name.endswith(".md")]
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("[!_]*.py"))
 
 
@@ -48,11 +56,36 @@ def test_every_script_of_the_readme_exists_and_every_script_for_users_is_in_it()
     assert set(SCRIPTS) - measuring - named == set()
 
 
-def test_every_file_that_the_readme_links_to_exists_and_every_picture_is_shown():
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert [link for link in links if not (ROOT / link).is_file()] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_links_to_exists(page):
+    links = LINK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).is_file()] == []
+
+
+def test_every_picture_is_shown():
+    links = LINK.findall(README)
     pictures = {path.relative_to(ROOT).as_posix() for path in (ROOT / ".readme").iterdir()}
     assert pictures <= set(links)
+
+
+@pytest.mark.slow
+def test_the_ten_blocks_of_the_library_run_in_an_empty_folder_without_a_network(tmp_path, monkeypatch, capsys):
+    def refuse(self, address):
+        raise AssertionError(f"a block connects to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.chdir(tmp_path)
+    assert len(TEN) == 10
+    names: dict[str, Any] = {}
+    for number, block in enumerate(TEN, start=1):
+        exec(compile(block, f"block {number}", "exec"), names)
+    assert {path.name for path in tmp_path.iterdir()} >= {"cells", "tokens", "sae", "atlas", "annotations.db"}
+    assert names["trained"].sae_id == names["checkpoint"].sae_id == names["atlas"].sae_id
+    assert tuple(names["activations"].shape) == (1, 257, names["checkpoint"].d_sae)
+    assert names["barcodes"].shape == (4, names["checkpoint"].d_sae)
+    assert list(names["judgements"]["answer_meaningful"]) == ["no"]
+    assert len(capsys.readouterr().out.splitlines()) > 20
+    names["engine"].dispose()
 
 
 @pytest.mark.slow
@@ -84,6 +117,24 @@ def test_figures_of_the_gpu_way_are_marked_as_measured_or_computed():
     assert len(cells) > 5
     assert [cell for cell in cells if "measured" not in cell and "computed" not in cell] == []
     assert "No GPU was" in README
+
+
+def test_the_hooks_of_pre_commit_run_what_the_one_check_command_runs():
+    hooks = re.findall(
+        r"^ +entry: (?:env OMP_NUM_THREADS=1 )?(.+)$", (ROOT / ".pre-commit-config.yaml").read_text(), re.M
+    )
+    script = (ROOT / "scripts" / "test.sh").read_text()
+    checks = re.findall(r"^(?:exec )?(\.venv/bin/.+?)(?: \"\$@\")?$", script, re.M)
+    assert len(checks) == 4
+    assert hooks == checks
+
+
+def test_the_citation_names_the_version_and_the_paper():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {__version__}\n" in citation
+    authors = re.findall(r"family-names: (\w+)", citation)
+    assert authors == ["Dasdelen", "Lim", "Buck", "Götze", "Marr", "Schneider"]
+    assert re.findall(r"\. (\w+), ", README.partition("Please cite: ")[2].partition(". CytoSAE")[0]) == authors[:-1]
 
 
 NO_GPU = [block for block in BLOCKS if not block.startswith(ON_A_GPU)]
