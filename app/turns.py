@@ -66,9 +66,9 @@ def _groups(opened: OpenStudy, item: Item) -> list[Payload]:
 
 
 def _title(opened: OpenStudy, dataset: str) -> str:
-    """The data set's name as people know it; drawn cells only have the look of it."""
-    is_drawn = any(info.simulated for info in opened.atlas.datasets if info.name == dataset)
-    return f"SIMULATED, in the look of {TITLES.get(dataset, dataset)}" if is_drawn else TITLES.get(dataset, dataset)
+    """The data set's name as people know it; rendered cells only have the look of it."""
+    is_simulated = any(info.simulated for info in opened.atlas.datasets if info.name == dataset)
+    return f"SIMULATED, in the look of {TITLES.get(dataset, dataset)}" if is_simulated else TITLES.get(dataset, dataset)
 
 
 def _map_scale(opened: OpenStudy, item: Item) -> float:

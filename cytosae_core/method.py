@@ -21,9 +21,9 @@ TAU = 0.2
 N_REFERENCES = 10
 """Reference images of a latent in a data set, at most."""
 N_CLUSTERS = 10
-"""Clusters of the high-activation latents, by k-means, from which the experts' latents are drawn."""
+"""Clusters of the high-activation latents, by k-means, from which the experts' latents are sampled."""
 N_PER_CLUSTER = 5
-"""Latents drawn from each cluster."""
+"""Latents sampled from each cluster."""
 N_DIFFERENTIAL = 50
 """Latents of each side that differ most between two diseases: the largest and the smallest `a_d1 - a_d2`."""
 GROUPS = ("CBFB::MYH11", "PML::RARA")

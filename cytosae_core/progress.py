@@ -1,4 +1,4 @@
-"""How long work tells its caller where it is: the core counts, the script draws the bar."""
+"""How long work tells its caller where it is: the core counts, the script shows the bar."""
 
 from collections.abc import Callable
 

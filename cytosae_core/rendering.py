@@ -39,7 +39,7 @@ class SheetLine(NamedTuple):
 def heat(values: npt.NDArray[np.floating], scale: float, opacity: float = 0.5) -> npt.NDArray[np.uint8]:
     """A map as RGBA (grid, grid, 4): yellow to red, more opaque with activation; `scale` is the full colour.
 
-    Nothing is drawn where nothing is active, or where `scale` is 0.
+    Nothing is painted where nothing is active, or where `scale` is 0.
     """
     share = np.clip(np.asarray(values, dtype=np.float64) / scale, 0, 1) if scale > 0 else np.zeros(values.shape)
     level = np.rint(255 * share)
@@ -59,12 +59,12 @@ def overlay(image: Rgb, values: npt.NDArray[np.floating], scale: float, opacity:
 def outlined(image: Rgb, boxes: Sequence[tuple[float, float, float, float]], names: Sequence[str]) -> Rgb:
     """The image with rectangles (left, top, right, bottom, in pixels), each with its short name beside it."""
     canvas = Image.fromarray(image).copy()
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(max(14, image.shape[0] // 24))
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(max(14, image.shape[0] // 24))
     width = max(2, image.shape[1] // 180)
     for box, name in zip(boxes, names, strict=True):
-        draw.rectangle([box[0] - width, box[1] - width, box[2] + width, box[3] + width], outline=PAPER, width=width)
-        draw.rectangle(box, outline=INK, width=width)
-        draw.text((box[2] + 2 * width, box[1]), name, INK, font, stroke_width=2, stroke_fill=PAPER)
+        pen.rectangle([box[0] - width, box[1] - width, box[2] + width, box[3] + width], outline=PAPER, width=width)
+        pen.rectangle(box, outline=INK, width=width)
+        pen.text((box[2] + 2 * width, box[1]), name, INK, font, stroke_width=2, stroke_fill=PAPER)
     return np.asarray(canvas)
 
 
@@ -83,7 +83,7 @@ def contact_sheet(title: str, lines: Sequence[SheetLine], *, side: int = 180, fo
     _write(canvas, (GAP, GAP), title, INK, 20, width - 2 * GAP)
     top = 2 * LINE_HEIGHT
     for line, height in zip(lines, heights, strict=True):
-        _draw_line(canvas, line, top, side)
+        _render_line(canvas, line, top, side)
         top += height
     if footer:
         _write(canvas, (GAP, top), footer, QUIET, 13, width - 2 * GAP)
@@ -94,7 +94,7 @@ def _height(line: SheetLine, side: int) -> int:
     return side + GAP + LINE_HEIGHT * (bool(line.heading) + bool(line.captions))
 
 
-def _draw_line(canvas: Image.Image, line: SheetLine, top: int, side: int) -> None:
+def _render_line(canvas: Image.Image, line: SheetLine, top: int, side: int) -> None:
     _write(canvas, (GAP, top + 4), line.heading, QUIET, 15, canvas.width - 2 * GAP)
     first = top + (LINE_HEIGHT if line.heading else 0)
     for place, image in enumerate(line.images):
@@ -109,18 +109,18 @@ def _draw_line(canvas: Image.Image, line: SheetLine, top: int, side: int) -> Non
         if place < len(line.captions):
             _write(canvas, (left, frame[1] + side + 2), line.captions[place], QUIET, 13, side)
     if line.bar > 0 and line.images and line.images[0] is not None:
-        _draw_bar(canvas, line, first, _fitted(line.images[0], side), side)
+        _render_bar(canvas, line, first, _fitted(line.images[0], side), side)
 
 
-def _draw_bar(canvas: Image.Image, line: SheetLine, top: int, first: Image.Image, side: int) -> None:
+def _render_bar(canvas: Image.Image, line: SheetLine, top: int, first: Image.Image, side: int) -> None:
     length = max(1, round(line.bar * first.width))
     bottom = top + (side + first.height) // 2 - 8
     left = GAP + (side - first.width) // 2 + 8
-    draw = ImageDraw.Draw(canvas)
-    draw.rectangle([left - 1, bottom - 5, left + length + 1, bottom + 1], fill=PAPER)
-    draw.rectangle([left, bottom - 4, left + length, bottom], fill=INK)
+    pen = ImageDraw.Draw(canvas)
+    pen.rectangle([left - 1, bottom - 5, left + length + 1, bottom + 1], fill=PAPER)
+    pen.rectangle([left, bottom - 4, left + length, bottom], fill=INK)
     font = ImageFont.load_default(13)
-    draw.text((left, bottom - 24), line.bar_text, INK, font, stroke_width=2, stroke_fill=PAPER)
+    pen.text((left, bottom - 24), line.bar_text, INK, font, stroke_width=2, stroke_fill=PAPER)
 
 
 def _fitted(image: Rgb, side: int) -> Image.Image:

@@ -10,7 +10,7 @@ from cytosae_core.method import TRAINING_DATASET
 
 @dataclass(frozen=True)
 class StartOptions:
-    """What to open. Without arguments: a demo of drawn cells, SIMULATED, that needs nothing."""
+    """What to open. Without arguments: a demo of rendered cells, SIMULATED, that needs nothing."""
 
     images: tuple[str, ...] = ()
     """Your own cells: FOLDER of class folders or of diagnosis/patient folders, or NAME FOLDER in a published layout

@@ -27,7 +27,7 @@ from cytosae_core.tokens.store import TokenStore
 
 @dataclass(frozen=True)
 class Config(AtlasBenchConfig):
-    """What to measure; a constructed SAE and drawn tokens by default."""
+    """What to measure; a constructed SAE and random tokens by default."""
 
     sae: Path | None = None
     """A trained SAE; then `tokens` too."""
@@ -38,7 +38,7 @@ class Config(AtlasBenchConfig):
 def main(config: Config) -> None:
     """Print what was measured, on what, and the two ratios that matter."""
     weights, tokens = inputs(config)
-    kind = "constructed SAE, drawn tokens (SIMULATED)" if config.sae is None else "trained SAE, tokens of a store"
+    kind = "constructed SAE, random tokens (SIMULATED)" if config.sae is None else "trained SAE, tokens of a store"
     print(f"{kind}: {len(tokens)} images of {tokens.shape[1]} tokens of width {tokens.shape[2]}, "
           f"{len(weights['b_enc']):,} latents")  # fmt: skip
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {config.n_rounds} rounds in turn")
@@ -55,7 +55,7 @@ def main(config: Config) -> None:
         print(f"{name} / ours: {ratio.median():.1f} times the time ({ratio.min():.1f} to {ratio.max():.1f}), "
               f"{peaks[name] / peaks['ours']:.1f} times the peak memory beyond weights and tokens")  # fmt: skip
     after = accumulation(1_600, len(weights["b_enc"])) * 1e3
-    print(f"after the encoder, 1,600 drawn images: {np.median(after[50:100]):.2f} ms an image from 400 to 800, "
+    print(f"after the encoder, 1,600 random images: {np.median(after[50:100]):.2f} ms an image from 400 to 800, "
           f"{np.median(after[-50:]):.2f} ms over the last 400")  # fmt: skip
 
 

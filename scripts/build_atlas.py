@@ -51,8 +51,8 @@ def describe(out: Path, manifest: Manifest | None) -> str:
         )
     said = [f"{out}: {manifest.atlas_id}, SAE {manifest.sae_id}, {manifest.n_latents:,} latents"]
     for info in manifest.datasets:
-        drawn = " (SIMULATED)" if info.simulated else ""
-        said.append(f"  {info.name}{drawn}: {info.n_images:,} images, {info.n_pictures:,} pictures")
+        mark = " (SIMULATED)" if info.simulated else ""
+        said.append(f"  {info.name}{mark}: {info.n_images:,} images, {info.n_pictures:,} pictures")
     return "\n".join([*said, f"  left out: {len(manifest.skipped):,} images (manifest.json says why)"])
 
 

@@ -36,7 +36,7 @@ def main(config: Config) -> None:
         runs["SAE, random backbone"] = open_run(config.random_run, config.random_tokens)
     table = compare(runs, bar("runs"))
     if table["simulated"].any():
-        print("SIMULATED: the images were drawn by a program.")
+        print("SIMULATED: the images were rendered by a program.")
     print(markdown.table(table))
     print("n_numbers: L0 of an SAE, components of PCA. On held-out images; variance centred unless it says released.")
     if config.out is not None:

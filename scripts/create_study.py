@@ -42,9 +42,9 @@ def show(study: Study, path: Path) -> None:
     for task in study.tasks:
         roles = [item.role for item in study.items_of(task.task_id)]
         print(f"  {task.title}: " + ", ".join(f"{roles.count(role)} {role}" for role in dict.fromkeys(roles)))
-    print("  cluster  latents  eligible  drawn")
+    print("  cluster  latents  eligible  sampled")
     for one in study.strata:
-        print(f"  {one.stratum:7}  {one.n_latents:7}  {one.n_eligible:8}  {one.n_drawn:5}")
+        print(f"  {one.stratum:7}  {one.n_latents:7}  {one.n_eligible:8}  {one.n_drawn:7}")
     record = study.sampling["concept"]
     left_out = [f"{name} is not shown: {why}" for name, why in record["datasets_left_out"].items()]
     print("\n".join(f"  {line}" for line in [*record["top_ups"], *left_out]))

@@ -39,7 +39,7 @@ def main(config: Config) -> None:
         progress = bar("images to tokens") if team.is_lead else no_progress
         store = extract(backbone, table, config.output, config, team=team, progress=progress)
     if team.is_lead:
-        origin = "SIMULATED, drawn by a program: " if store.simulated else ""
+        origin = "SIMULATED, rendered by a program: " if store.simulated else ""
         print(f"{origin}{store.path}: {store.n_images} images of {store.n_tokens} tokens of width {store.d_model}")
         print(f"blocks {', '.join(map(str, store.blocks))}; backbone {backbone.name} {backbone.backbone_id}")
         for image in store.manifest["skipped"]:

@@ -26,8 +26,8 @@ def main(config: Config) -> None:
     manifest = merge_atlases(config.atlases, config.out)
     print(f"{config.out}: {manifest.atlas_id}, SAE {manifest.sae_id}, {manifest.n_latents:,} latents")
     for info in manifest.datasets:
-        drawn = " (SIMULATED)" if info.simulated else ""
-        print(f"  {info.name}{drawn}: {info.n_images:,} images, {info.n_pictures:,} pictures")
+        mark = " (SIMULATED)" if info.simulated else ""
+        print(f"  {info.name}{mark}: {info.n_images:,} images, {info.n_pictures:,} pictures")
     for name, reason in manifest.config["left_out"].items():
         print(f"  left out: {name}: {reason}")
 

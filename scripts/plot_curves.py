@@ -1,4 +1,4 @@
-"""Draw the curves of a finished training run: an HTML page, or a PNG where kaleido and a browser are installed."""
+"""Plot the curves of a finished training run: an HTML page, or a PNG where kaleido and a browser are installed."""
 
 from dataclasses import dataclass
 from pathlib import Path

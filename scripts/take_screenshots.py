@@ -36,11 +36,11 @@ def main(config: Config) -> None:
     except ImportError as error:
         sys.exit(f"error: {error}; install the packages of tests/requirements.txt (bash scripts/test.sh does)")
     engine = open_database(config.database)
-    drawn = [one.study_id for one in Repository(engine).studies() if one.simulated]
-    if not config.study and not drawn:
+    simulated = [one.study_id for one in Repository(engine).studies() if one.simulated]
+    if not config.study and not simulated:
         raise ConfigError("the database holds no SIMULATED study; make one with bash scripts/start.sh, or name --study")
     database = str(engine.url.database)
-    for path in take(database, config.study or drawn[0], config.out, config.size):
+    for path in take(database, config.study or simulated[0], config.out, config.size):
         print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
 
 

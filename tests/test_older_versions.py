@@ -87,13 +87,13 @@ def repository(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["drawn", "drawn_unfinished"])
-def test_a_drawn_data_set_of_version_1_is_finished_and_has_the_same_files(tmp_path, name):
-    shutil.copytree(OLD / name, tmp_path / "drawn")
+def test_a_rendered_data_set_of_version_1_is_finished_and_has_the_same_files(tmp_path, name):
+    shutil.copytree(OLD / name, tmp_path / "rendered")
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("LYT*")}
-    goal = write_dataset(tmp_path / "drawn", "bmc", n_per_type=1, seed=3, cell_types=("lymphocyte", "monocyte"))
+    goal = write_dataset(tmp_path / "rendered", "bmc", n_per_type=1, seed=3, cell_types=("lymphocyte", "monocyte"))
     manifest = json.loads((goal / "manifest.json").read_text())
     assert manifest["digest"] == EXPECTED["drawn"]["digest"]
-    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("LYT*")} == before  # not drawn again
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("LYT*")} == before  # not rendered again
     assert [file["path"] for file in manifest["files"]] == [file["path"] for file in EXPECTED["drawn"]["files"]]
     assert manifest["files"] == EXPECTED["drawn"]["files"] or not IS_ALIKE
 

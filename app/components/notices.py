@@ -4,7 +4,7 @@ import streamlit as st
 
 from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY
 
-SIMULATED = "SIMULATED: cells and patients were drawn by a program."
+SIMULATED = "SIMULATED: cells and patients were rendered by a program."
 
 
 def show_simulated(is_simulated: bool) -> None:

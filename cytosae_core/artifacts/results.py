@@ -1,4 +1,4 @@
-"""Tables of an analysis on disk: one folder, complete or not there at all, marked wherever cells were drawn."""
+"""Tables of an analysis on disk: one folder, complete or not there at all, marked wherever cells were rendered."""
 
 import json
 import re

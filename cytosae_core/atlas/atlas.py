@@ -75,7 +75,7 @@ class LatentAtlas:
 
     @property
     def simulated(self) -> bool:
-        """Whether any picture or number comes from images drawn by a program: then everything must say so."""
+        """Whether any picture or number comes from images rendered by a program: then everything must say so."""
         return self.manifest.simulated
 
     @property

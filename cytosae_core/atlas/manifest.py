@@ -42,9 +42,9 @@ class DatasetInfo:
     n_images: int
     """Images that the statistics were computed over."""
     simulated: bool = False
-    """Whether its images, or its patients' counts, were drawn by a program."""
+    """Whether its images, or its patients' counts, were rendered by a program."""
     um_per_px: float | None = None
-    """Micrometres per display pixel; None: not known, so no scale bar may be drawn."""
+    """Micrometres per display pixel; None: not known, so no scale bar may be shown."""
     label_kind: str = "class"
     """What `label` of a reference is: "class" of the cell or "patient"."""
     n_pictures: int = 0
@@ -101,7 +101,7 @@ class Manifest:
 
     @property
     def simulated(self) -> bool:
-        """Whether any data set was drawn by a program."""
+        """Whether any data set was rendered by a program."""
         return any(dataset.simulated for dataset in self.datasets)
 
 

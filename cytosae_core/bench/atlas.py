@@ -49,7 +49,7 @@ class AtlasBenchConfig:
     n_tokens: int = 257
     """Tokens an image."""
     seed: int = 0
-    """Of drawn tokens and the constructed SAE."""
+    """Of random tokens and the constructed SAE."""
 
     def __post_init__(self) -> None:
         """Raise ConfigError for values that cannot work."""
@@ -57,12 +57,12 @@ class AtlasBenchConfig:
             raise ConfigError(f"{self}: all must be positive, and d_sae at least 100")
 
 
-def drawn_tokens(config: AtlasBenchConfig) -> Tokens:
+def random_tokens(config: AtlasBenchConfig) -> Tokens:
     """SIMULATED tokens (n_images, n_tokens, d_in): one mean for all, one offset an image, noise."""
-    draw = np.random.default_rng(config.seed)
-    tokens = draw.standard_normal((config.n_images, config.n_tokens, config.d_in), np.float32)
-    tokens += 0.7 * draw.standard_normal((config.n_images, 1, config.d_in), np.float32)
-    tokens += 2 * draw.standard_normal(config.d_in, np.float32)
+    rng = np.random.default_rng(config.seed)
+    tokens = rng.standard_normal((config.n_images, config.n_tokens, config.d_in), np.float32)
+    tokens += 0.7 * rng.standard_normal((config.n_images, 1, config.d_in), np.float32)
+    tokens += 2 * rng.standard_normal(config.d_in, np.float32)
     return tokens.astype(np.float16)
 
 
@@ -73,15 +73,15 @@ def constructed_sae(config: AtlasBenchConfig, tokens: Tokens) -> dict[str, Tenso
     dead, by up to three standard deviations below their largest pre-activation. At 49,152 latents that is an L0 of 150
     and some 2,400 latents an image, where the published tables have 1,850 to 2,830.
     """
-    draw = torch.Generator().manual_seed(config.seed)
-    directions = torch.randn(config.d_in, config.d_sae, generator=draw) / config.d_in**0.5
+    rng = torch.Generator().manual_seed(config.seed)
+    directions = torch.randn(config.d_in, config.d_sae, generator=rng) / config.d_in**0.5
     sample = torch.from_numpy(tokens[:8].astype(np.float32)).reshape(-1, config.d_in)
     centre = sample.mean(dim=0)
     rates = torch.zeros(config.d_sae)
     n_often, n_rarely = config.d_sae * 3 // 100, config.d_sae * 8 // 100
     rates[:n_often], rates[n_often : n_often + n_rarely] = 0.1, 0.001
-    rates = rates[torch.randperm(config.d_sae, generator=draw)]
-    below = 3 * torch.rand(config.d_sae, generator=draw) * (rates == 0)
+    rates = rates[torch.randperm(config.d_sae, generator=rng)]
+    below = 3 * torch.rand(config.d_sae, generator=rng) * (rates == 0)
     bias = torch.empty(config.d_sae)
     for start in range(0, config.d_sae, 1024):
         part = slice(start, start + 1024)
@@ -205,24 +205,24 @@ def _memory(field: str) -> float:
 
 
 def constructed(config: AtlasBenchConfig) -> tuple[dict[str, Tensor], Tokens]:
-    """The constructed SAE and the drawn tokens."""
-    tokens = drawn_tokens(config)
+    """The constructed SAE and the random tokens."""
+    tokens = random_tokens(config)
     return constructed_sae(config, tokens), tokens
 
 
 def accumulation(n_images: int, n_latents: int, n_active: int = 2_500, seed: int = 0) -> npt.NDArray[np.float64]:
     """Seconds that each of `n_images` images takes after the encoder, in batches of 8: (n_batches,) by image.
 
-    Drawn activations: `n_active` latents an image, a third of them in most images.
+    Random activations: `n_active` latents an image, a third of them in most images.
     """
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     statistics, top = LatentStatistics.empty(n_latents), TopImages(n_latents, K)
     n_active = min(n_active, n_latents // 10)
     weight = 1 / np.arange(1, n_latents + 1)
     seconds = []
     for start in range(0, n_images, 8):
-        latents = [draw.choice(n_latents, n_active, replace=False, p=weight / weight.sum()) for _ in range(8)]
-        values = draw.random(8 * n_active).astype(np.float32) + np.float32(1e-6)
+        latents = [rng.choice(n_latents, n_active, replace=False, p=weight / weight.sum()) for _ in range(8)]
+        values = rng.random(8 * n_active).astype(np.float32) + np.float32(1e-6)
         image = np.repeat(np.arange(8), n_active)
         found = ImageActivations(8, image, np.concatenate(latents), values, np.ones(8 * n_active, np.int64))
         begun = time.perf_counter()

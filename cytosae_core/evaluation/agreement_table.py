@@ -51,7 +51,7 @@ class _Ratings:
     """(n_items, n_raters)"""
     strata: NDArray[np.str_]
     weights: NDArray[np.float64] | None
-    """Latents that each item stands for; None where items were not drawn from strata."""
+    """Latents that each item stands for; None where items were not sampled from strata."""
     n_categories: int
 
 
@@ -59,7 +59,7 @@ def agreement_table(table: AnswerTable, *, n_resamples: int = N_RESAMPLES, seed:
     """Estimates with bootstrap intervals for each question, over the main items; columns as in COLUMNS.
 
     Every answer is a category, "cannot judge" included. Rows of all raters: percent agreement, Fleiss' kappa, Gwet's
-    AC1, Krippendorff's alpha, and for items drawn from clusters the first two weighted by cluster; rows of each pair:
+    AC1, Krippendorff's alpha, and for items sampled from clusters the first two weighted by cluster; rows of each pair:
     percent agreement and Cohen's kappa. Items are resampled within strata: clusters, or directions. What cannot be
     computed is NaN with a note that says why.
     """

@@ -67,7 +67,7 @@ def estimate(
 
 
 def _resamples(strata: NDArray[np.generic], n_resamples: int, seed: int) -> FloatArray:
-    """How often each item is drawn in each resample `(n_resamples, n_items)`; sums are fixed within strata."""
+    """How often each item is sampled in each resample `(n_resamples, n_items)`; sums are fixed within strata."""
     rng = np.random.default_rng(seed)
     times = np.zeros((n_resamples, len(strata)))
     for stratum in np.unique(strata):

@@ -33,7 +33,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "pictures_digest": "SHA-256 of the pictures shown, in order",
     "app_version": "Version of the app that showed the item",
     "latent": "Number of the latent; empty for decoys",
-    "stratum": "Cluster of high-activation latents from which the latent was drawn",
+    "stratum": "Cluster of high-activation latents from which the latent was sampled",
     "direction": "Group in which the latent is stronger (differential latents)",
     "rank": "Place among the differential latents of its direction, from 1",
     "repeat_of": "Item that this one repeats",
@@ -47,8 +47,8 @@ COLUMN_MEANINGS: dict[str, str] = {
     "median_seconds": "Median of the seconds from showing to saving, over the judgements that count",
     "n_overlay_used": "Judgements that count for which the activation overlay was looked at",
     "n_latents": "High-activation latents in the cluster",
-    "n_eligible": "Those with enough reference images on disk: the population that the draw speaks for",
-    "n_drawn": "Latents drawn from the cluster",
+    "n_eligible": "Those with enough reference images on disk: the population that the sample speaks for",
+    "n_drawn": "Latents sampled from the cluster",
     "consensus": "Answer of more than half of the raters who answered; empty where nobody did",
     "n_for": "Raters who gave the most frequent answer",
     "consensus.n_raters": "Raters who answered",
@@ -90,7 +90,7 @@ _WEIGHTINGS = {
 
 VALUE_MEANINGS: dict[str, dict[str, str]] = {
     "provenance": {
-        "SIMULATED": "pictures drawn by a program: nothing here is about real cells",
+        "SIMULATED": "pictures rendered by a program: nothing here is about real cells",
         "photographed": "pictures of real cells",
     },
     "role": {

@@ -46,7 +46,7 @@ def stratified_share(counts: Sequence[StratumCount], level: float = 0.95) -> Sha
     Its interval is Wilson's with the effective number of judgements `1 / sum_h (w_h^2 / n_h)` (Kish, Survey Sampling,
     1965; Korn and Graubard, Survey Methodology 24, 193, 1998). It keeps a width when every stratum is at 0 or 1. With
     5 judgements in each of ten strata it covers 94 to 99 % in simulations; it does not use that strata differ or
-    were drawn almost completely, and errs on the wide side there. (Intervals built up from the strata do not do: with 5
+    were sampled almost whole, and errs on the wide side there. (Intervals built up from the strata do not do: with 5
     judgements each, Beta posteriors covered 33 to 94 %, combined Wilson limits 89 to 95 %.) Strata of which nothing
     was judged are left out and the weights of the others add up to 1: see `coverage`.
     """

@@ -25,7 +25,7 @@ SECTIONS: tuple[tuple[str, Section], ...] = (
 )
 
 SIMULATED_NOTICE = (
-    "**SIMULATED.** The pictures of this study were drawn by a program. Nothing in this report is about real cells, "
+    "**SIMULATED.** The pictures of this study were rendered by a program. Nothing in this report is about real cells, "
     "patients or diseases."
 )
 

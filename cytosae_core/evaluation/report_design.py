@@ -55,7 +55,7 @@ def sampling(study: Study, tables: Tables) -> str:
         parts.append("The study does not record strata, so nothing is weighted by cluster.")
     else:
         parts.append(_clusters(study.sampling.get(CONCEPT_TASK, {})))
-        parts.append(markdown.table(tables["strata"], ["Cluster", "Latents", "Eligible", "Drawn"]))
+        parts.append(markdown.table(tables["strata"], ["Cluster", "Latents", "Eligible", "Sampled"]))
     if DISEASE_TASK in study.sampling:
         parts.append(_differential(study.sampling[DISEASE_TASK]))
     return "\n\n".join(parts)
@@ -63,14 +63,14 @@ def sampling(study: Study, tables: Tables) -> str:
 
 def _clusters(record: Mapping[str, Any]) -> str:
     if not record:
-        return "Latents were drawn from clusters; the study does not record how these were made."
+        return "Latents were sampled from clusters; the study does not record how these were made."
     left_out = "; ".join(f"{name}: {why}" for name, why in record["datasets_left_out"].items()) or "none"
     lines = [
         f"{record['n_high_activation']} latents have a log10 mean activation above {record['log10_threshold']:g} on "
         f"{record['dataset']}; {record['n_eligible']} of them have at least {record['min_pictures']} reference images "
-        f"on disk and are the population that the draw speaks for. They were clustered ({record['clustering']}, "
-        f"{record['n_clusters']} clusters, seed {record['seed']}), and {record['n_per_cluster']} were drawn from each "
-        "cluster at random. This is a stratified sample: a share of all latents has to be weighted by cluster.",
+        f"on disk and are the population that the sample speaks for. They were clustered ({record['clustering']}, "
+        f"{record['n_clusters']} clusters, seed {record['seed']}), and {record['n_per_cluster']} were sampled from "
+        "each cluster. This is a stratified sample: a share of all latents has to be weighted by cluster.",
         "",
         f"- Data sets shown: {', '.join(record['datasets_shown'])}",
         f"- Data sets left out: {left_out}",
@@ -98,7 +98,7 @@ def presentation(study: Study, tables: Tables) -> str:
     lines = [
         "Raters saw the reference images of a latent by rank, with empty frames for images that are not on disk. "
         "Before saving they saw no latent number, cluster, activation, label, file name or answer of anybody else.",
-        "Each rater has an order of their own, drawn from the study's seed and the rater's code and stored: blocks in "
+        "Each rater has an order of their own, made from the study's seed and the rater's code and stored: blocks in "
         "random order, items in random order within blocks, hidden repeats apart from their originals.",
         f"The overlay of activations was looked at in {int(latest['overlay_used'].sum())} of {len(latest)} judgements.",
     ]

@@ -37,7 +37,7 @@ def meaningful(study: Study, tables: Tables) -> str:
         }
     )
     return (
-        "The plain share describes the latents that were drawn. The share weighted by cluster describes all eligible "
+        "The plain share describes the latents that were sampled. The share weighted by cluster describes all eligible "
         f"high-activation latents.\n\n{markdown.table(shown)}"
     )
 

@@ -1,6 +1,6 @@
-"""How many latents are meaningful: plain, and weighted by the clusters they were drawn from.
+"""How many latents are meaningful: plain, and weighted by the clusters they were sampled from.
 
-The draw takes about the same number from each cluster however large it is, so only the weighted share speaks for
+The sample takes about the same number from each cluster however large it is, so only the weighted share speaks for
 all high-activation latents. "Artefact" and "cannot judge" are answers, and whether they belong below the line is a
 matter of definition: both denominators are given. Only main items count: no repeats, decoys or training items.
 """

@@ -40,7 +40,7 @@ class Explained:
     um_per_px: float | None = None
     """Micrometres per pixel of what is shown."""
     simulated: bool = False
-    """Whether the image itself was drawn by a program."""
+    """Whether the image itself was rendered by a program."""
 
 
 def reference_image(atlas: LatentAtlas, image_id: str) -> Explained:

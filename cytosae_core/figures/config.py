@@ -55,7 +55,7 @@ class FigureConfig:
     min_images: int = 1
     """Patients with fewer images are left out."""
     static: bool = True
-    """Whether PNG and SVG files are wanted beside the pages; kaleido (pip install kaleido) and Chromium or Chrome draw
+    """Whether PNG and SVG files are wanted beside the pages; kaleido (pip install kaleido) and Chromium or Chrome make
     them, in a few seconds each."""
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""HTML pages that need no network: one frame for all, figures with the drawing code beside them, sheets of cells."""
+"""HTML pages that need no network: one frame for all, figures with the plotting code beside them, sheets of cells."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from cytosae_core.figures.cells import BAR_UM, Cell, CellRow, CellSheet, bar_sha
 from cytosae_core.figures.style import escape, marked
 
 PLOTLY_NAME = "plotly.min.js"
-"""The drawing code of all figures of a folder."""
+"""The plotting code of all figures of a folder."""
 PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False, "plotlyServerURL": ""}
 """Plotly's own choice is a button that uploads the figure, patients' names included, to a service of its maker."""
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -37,10 +37,10 @@ def page(title: str, body: str, *, simulated: bool) -> str:
 def figure_page(figure: go.Figure) -> str:
     """A page with one figure, which brings its own title and notice."""
     title = re.sub(r"<[^>]*>", "", figure.layout.title.text)  # escaped already
-    drawing = figure.to_html(include_plotlyjs="directory", full_html=False, config=PLOTLY_CONFIG)
+    plot = figure.to_html(include_plotlyjs="directory", full_html=False, config=PLOTLY_CONFIG)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"</head>\n<body>{drawing}</body></html>\n"
+        f"</head>\n<body>{plot}</body></html>\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures as PNG and SVG, where something is installed that can draw them; a sentence where nothing is."""
+"""Figures as PNG and SVG, where something is installed that can make them; a sentence where nothing is."""
 
 import importlib.util
 from pathlib import Path
@@ -14,7 +14,7 @@ FORMATS = ("png", "svg")
 
 
 def has_kaleido() -> bool:
-    """Whether the renderer's Python side is installed; whether it finds a browser shows when it draws."""
+    """Whether the renderer's Python side is installed; whether it finds a browser shows at the first figure."""
     return importlib.util.find_spec("kaleido") is not None
 
 
@@ -31,13 +31,13 @@ class StaticPictures:
             self.problem = f"no static pictures: kaleido is not installed ({REMEDY})"
 
     def write(self, figure: go.Figure, path: Path) -> list[Path]:
-        """The figure beside `path` in each format; nothing where it cannot be drawn."""
+        """The figure beside `path` in each format; nothing where it cannot be made."""
         if self.problem:
             return []
         places = [path.with_suffix(f".{kind}") for kind in FORMATS]
         size = {"width": figure.layout.width, "height": figure.layout.height}  # plotly does not look for them here
         try:
-            # Both at once: starting a browser takes longer than drawing.
+            # Both at once: starting a browser takes longer than a figure.
             plotly.io.write_images([figure] * len(places), places, scale=2, validate=False, **size)
         except Exception as error:  # noqa: BLE001 - the renderer drives a browser, which fails in ways of its own
             said = " ".join(str(error).split())

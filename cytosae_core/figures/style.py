@@ -24,7 +24,7 @@ def escape(text: object) -> str:
 
 
 def marked(title: str, *, simulated: bool) -> str:
-    """The title (plain text) with SIMULATED in front wherever cells were drawn by a program; escaped."""
+    """The title (plain text) with SIMULATED in front wherever cells were rendered by a program; escaped."""
     return f"{SIMULATED} · {escape(title)}" if simulated else escape(title)
 
 

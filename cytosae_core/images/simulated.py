@@ -1,4 +1,4 @@
-"""Whether images were drawn by a program: their own files say so."""
+"""Whether images were rendered by a program: their own files say so."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ def says_simulated(path: Path) -> bool:
 
 
 def holds_simulated(table: ImageTable) -> bool:
-    """Whether a drawn image is among those of the table; the first of every folder is asked, since folders are drawn
-    whole and asking all would read all."""
+    """Whether a rendered image is among those of the table; the first of every folder is asked, since folders are
+    rendered whole and asking all would read all."""
     first_of: dict[str, str] = {}
     for path in table.frame["path"]:
         first_of.setdefault(path.rpartition("/")[0], path)

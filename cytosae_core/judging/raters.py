@@ -13,7 +13,7 @@ from cytosae_core.errors import ConfigError
 from cytosae_core.judging.models import OrderRow, RaterRow, SessionRow, StudyRaterRow, StudyRow
 from cytosae_core.judging.records import StudySummary
 from cytosae_core.judging.store import Store
-from cytosae_core.study.order import draw_order
+from cytosae_core.study.order import sampled_order
 from cytosae_core.study.protocol import Study
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
@@ -106,7 +106,7 @@ class Raters(Store):
         rows = [
             {**member, "task_id": task.task_id, "position": position, "item_id": item_id}
             for task in study.tasks
-            for position, item_id in enumerate(draw_order(study, task.task_id, rater_code), start=1)
+            for position, item_id in enumerate(sampled_order(study, task.task_id, rater_code), start=1)
         ]
         connection.execute(insert(OrderRow), rows)
 

@@ -65,7 +65,7 @@ class Screen:
     """Everything that the desk shows of one item, recorded as shown and read in the same transaction."""
 
     item: Item
-    """Of this item's pictures the digest was recorded, so it is the one to draw."""
+    """Of this item's pictures the digest was recorded, so it is the one to show."""
     task: Task
     stage: Stage
     turn: Turn

@@ -67,7 +67,7 @@ def attention_mil(bags: Bags, config: MilConfig | None = None) -> Method:
 
 
 def build_model(d_in: int, n_classes: int, config: MilConfig) -> "nn.ModuleDict":
-    """E, V and w, u and b, freshly drawn from torch's random state."""
+    """E, V and w, u and b, freshly sampled from torch's random state."""
     from torch import nn
 
     attend = nn.Sequential(

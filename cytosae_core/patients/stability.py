@@ -1,6 +1,6 @@
 """Whether a latent would have been among the top ones with other patients of the same groups.
 
-Patients are drawn again with replacement within each group, and the ranking is made anew: a place that many of the
+Patients are sampled again with replacement within each group, and the ranking is made anew: a place that many of the
 bootstrap samples do not repeat is a place by chance.
 """
 
@@ -53,15 +53,15 @@ def top_stability(
     rng = np.random.default_rng(seed)
     places: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     for index in range(n_bootstrap):
-        mean_a, mean_b = _drawn_mean(a, rng), _drawn_mean(b, rng)
+        mean_a, mean_b = _sampled_mean(a, rng), _sampled_mean(b, rng)
         places.append((stronger(mean_a, mean_b, n), stronger(mean_b, mean_a, n)))
         progress(index + 1, n_bootstrap)
     parts = [_summary([one[side] for one in places], group, n) for side, group in enumerate((group_a, group_b))]
     return pd.concat(parts, ignore_index=True)
 
 
-def _drawn_mean(values: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Mean (k,) of as many patients as there are (n, k), drawn with replacement."""
+def _sampled_mean(values: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Mean (k,) of as many patients as there are (n, k), sampled with replacement."""
     weights = np.bincount(rng.integers(len(values), size=len(values)), minlength=len(values))
     mean: FloatArray = weights @ values / len(values)
     return mean

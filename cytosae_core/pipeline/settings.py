@@ -7,7 +7,7 @@ from cytosae_core.artifacts.files import sha256_of
 from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.errors import ConfigError
 from cytosae_core.method import LOG10_THRESHOLD, N_DIFFERENTIAL
-from cytosae_core.simulated.cells.writing import DRAWING_VERSION
+from cytosae_core.simulated.cells.writing import RENDERING_VERSION
 
 _WEIGHTS = Path(__file__).parents[1] / "backbone" / "weights" / "cytosae-small.safetensors"
 
@@ -69,7 +69,7 @@ class PipelineSettings:
 
     def digest(self, of_images: str) -> str:
         """12 hex digits: equal only where the same settings, weights and images would give the same results."""
-        return digest_of([asdict(self), sha256_of(_WEIGHTS), DRAWING_VERSION, of_images], is_spaced=True)[:12]
+        return digest_of([asdict(self), sha256_of(_WEIGHTS), RENDERING_VERSION, of_images], is_spaced=True)[:12]
 
 
 DEMO = PipelineSettings()

@@ -26,23 +26,23 @@ class Position(NamedTuple):
     """Images (or tokens, where batches are of tokens) of this pass that came before."""
 
 
-def token_batches(tokens: TokenSource, config: SaeConfig, n_drawn: int = 0) -> Iterator[Tokens]:
-    """The batches after the first `n_drawn`, without end.
+def token_batches(tokens: TokenSource, config: SaeConfig, n_taken: int = 0) -> Iterator[Tokens]:
+    """The batches after the first `n_taken`, without end.
 
     Of images: (batch_images, n_tokens, d_in). Of tokens: (batch_images * n_tokens, d_in).
     """
-    return _of_images(tokens, config, n_drawn) if config.batches == "images" else _of_tokens(tokens, config, n_drawn)
+    return _of_images(tokens, config, n_taken) if config.batches == "images" else _of_tokens(tokens, config, n_taken)
 
 
-def position(tokens: TokenSource, config: SaeConfig, n_drawn: int) -> Position:
-    """Where the batch after the first `n_drawn` begins."""
+def position(tokens: TokenSource, config: SaeConfig, n_taken: int) -> Position:
+    """Where the batch after the first `n_taken` begins."""
     n_images, n_tokens, _ = tokens.shape
     n_each = 1 if config.batches == "images" else n_tokens
-    return Position(*divmod(n_drawn * config.batch_images * n_each, n_images * n_each))
+    return Position(*divmod(n_taken * config.batch_images * n_each, n_images * n_each))
 
 
-def _of_images(tokens: TokenSource, config: SaeConfig, n_drawn: int) -> Iterator[Tokens]:
-    for batch in count(n_drawn):
+def _of_images(tokens: TokenSource, config: SaeConfig, n_taken: int) -> Iterator[Tokens]:
+    for batch in count(n_taken):
         yield tokens.take(_rows(tokens.shape[0], config, batch))
 
 
@@ -58,10 +58,10 @@ def _order(n_images: int, config: SaeConfig, epoch: int) -> Rows:
     return np.random.default_rng([config.seed, _shuffle(config, epoch)]).permutation(n_images)
 
 
-def _of_tokens(tokens: TokenSource, config: SaeConfig, n_drawn: int) -> Iterator[Tokens]:
+def _of_tokens(tokens: TokenSource, config: SaeConfig, n_taken: int) -> Iterator[Tokens]:
     size = config.batch_images * tokens.shape[1]
     rest: list[Tokens] = []
-    for piece in _strung(tokens, config, position(tokens, config, n_drawn)):
+    for piece in _strung(tokens, config, position(tokens, config, n_taken)):
         rest.append(piece)
         if sum(map(len, rest)) >= size:
             joined = np.concatenate(rest)

@@ -30,7 +30,7 @@ class Curve(NamedTuple):
     column: str
     """Where it stands in the table."""
     colour: str
-    """How it is drawn."""
+    """How it is plotted."""
 
 
 class Panel(NamedTuple):
@@ -77,10 +77,10 @@ PANELS = (
 
 
 class CurvesPage:
-    """Observer that draws the page when the run ends, or is interrupted."""
+    """Observer that writes the page when the run ends, or is interrupted."""
 
     def __init__(self, table: MetricsTable, title: str, *, simulated: bool) -> None:
-        """Draw what `table`, an observer of the same run, has collected, into the same folder."""
+        """Plot what `table`, an observer of the same run, has collected, into the same folder."""
         self.table, self.title, self.simulated = table, title, simulated
 
     def on_start(self, step: int) -> None:
@@ -93,7 +93,7 @@ class CurvesPage:
         """Nothing to do: the table remembers."""
 
     def on_checkpoint(self, step: int) -> None:
-        """Nothing to do: the page is drawn once."""
+        """Nothing to do: the page is written once."""
 
     def on_end(self) -> None:
         """Write `curves.html`, whole or not at all."""
@@ -104,12 +104,12 @@ class CurvesPage:
 def plot_curves(table: pd.DataFrame, title: str, *, simulated: bool) -> go.Figure:
     """Small multiples of the figures in a run's table, over training steps."""
     table = table.assign(tokens_per_second=(table["n_tokens"] / table["seconds"]).where(table["seconds"] > 0))
-    panels = [panel for panel in PANELS if _drawn(panel, table)]
+    panels = [panel for panel in PANELS if _plotted(panel, table)]
     n_rows = max(-(-len(panels) // N_COLUMNS), 1)
     figure = make_subplots(n_rows, N_COLUMNS, subplot_titles=[_heading(panel, table) for panel in panels])
     for index, panel in enumerate(panels):
         row, column = index // N_COLUMNS + 1, index % N_COLUMNS + 1
-        for dash, curve in zip(_DASHES, _drawn(panel, table), strict=False):
+        for dash, curve in zip(_DASHES, _plotted(panel, table), strict=False):
             figure.add_trace(_line(curve, dash, table), row, column)
         figure.update_yaxes(
             type="log" if panel.is_log else "linear", rangemode="normal" if panel.is_signed else "nonnegative",
@@ -119,7 +119,7 @@ def plot_curves(table: pd.DataFrame, title: str, *, simulated: bool) -> go.Figur
 
 
 def page_of(figure: go.Figure) -> bytes:
-    """The figure as one HTML file that carries its own drawing code."""
+    """The figure as one HTML file that carries its own plotting code."""
     # Plotly's own choice is a button that uploads the figure to a service of its maker.
     config = {"showSendToCloud": False, "plotlyServerURL": ""}
     return str(figure.to_html(include_plotlyjs=True, full_html=True, config=config)).encode()
@@ -137,13 +137,13 @@ def write_picture(figure: go.Figure, path: Path) -> None:
     write_whole(path.parent, path.name, picture)
 
 
-def _drawn(panel: Panel, table: pd.DataFrame) -> list[Curve]:
+def _plotted(panel: Panel, table: pd.DataFrame) -> list[Curve]:
     return [curve for curve in panel.curves if curve.column in table and table[curve.column].notna().any()]
 
 
 def _heading(panel: Panel, table: pd.DataFrame) -> str:
     """The title, and below it the names of the lines in their colours where there are several."""
-    names = [f'<span style="color:{curve.colour}">{curve.name}</span>' for curve in _drawn(panel, table)]
+    names = [f'<span style="color:{curve.colour}">{curve.name}</span>' for curve in _plotted(panel, table)]
     return panel.title if len(names) < 2 else f"{panel.title}<br>{' · '.join(names)}"
 
 

@@ -53,7 +53,7 @@ def to_markdown(table: pd.DataFrame, failures: Mapping[str, str], *, simulated: 
     for name, heading in FIGURES.items():
         pairs = zip(table[f"{name}_mean"], table[f"{name}_std"], strict=True)
         cells[heading] = [_cell(mean, std, whole=name == "n_concepts") for mean, std in pairs]
-    parts = ["SIMULATED: the images were drawn by a program."] if simulated else []
+    parts = ["SIMULATED: the images were rendered by a program."] if simulated else []
     parts += [markdown.table(cells), NOTE]
     parts += [f"Failed: {name}: {markdown.safe(reason)}" for name, reason in failures.items()]
     return "\n\n".join(parts) + "\n"

@@ -114,7 +114,7 @@ class _Run:
 
     def loop(self, state: TrainingState, stop: StopRequest) -> None:
         """Step after step; the batch before the first one placed b_dec."""
-        batches = token_batches(self.tokens, self.config, n_drawn=state.step + 1)
+        batches = token_batches(self.tokens, self.config, n_taken=state.step + 1)
         while state.step < self.config.n_steps and not stop.asked:
             x = as_tensor(next(batches), self.config, state.device)
             self.notify(training_step(state, x, self.config))

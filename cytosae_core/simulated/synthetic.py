@@ -1,8 +1,9 @@
-"""Procedurally drawn, Pappenheim-stained blood cells with known concepts: SIMULATED, and labelled so everywhere.
+"""Procedurally rendered, Pappenheim-stained blood cells with known concepts: SIMULATED, and labelled so everywhere.
 
-A cell is drawn from `CellParameters` (micrometres and dye strengths) in one of `STYLES`. Geometry is signed distances
-with soft edges, colour is the Beer-Lambert law over dye-bound parts, and the style adds lamp, lens, sensor and file.
-The same arguments give the same bytes, whatever was drawn before: every part of every cell has its own random stream.
+A cell is rendered from `CellParameters` (micrometres and dye strengths) in one of `STYLES`. Geometry is signed
+distances with soft edges, colour is the Beer-Lambert law over dye-bound parts, and the style adds lamp, lens, sensor
+and file. The same arguments give the same bytes, whatever came before: every part of every cell has its own random
+stream.
 
     rng = np.random.default_rng(7)
     cell = render_cell(sample_parameters("eosinophil", rng), "mll23", seed=7)
@@ -72,7 +73,7 @@ _PERCENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "pb_monocyte": ("monocyte",),
     "pb_other": ("smudge_cell", "normoblast"),
 }
-"""Columns of the published metadata -> the drawn types counted there; monoblasts count as blasts."""
+"""Columns of the published metadata -> the rendered types counted there; monoblasts count as blasts."""
 
 
 def write_dataset(
@@ -86,7 +87,7 @@ def write_dataset(
     n_workers: int = 1,
     progress: Progress = no_progress,
 ) -> Path:
-    """Draw `n_per_type` cells of each type into `folder/SIMULATED_<style>` and return that path.
+    """Render `n_per_type` cells of each type into `folder/SIMULATED_<style>` and return that path.
 
     The layout is the published one of mll23, acevedo, matek or bmc; `cell_types` None means all that it has a class
     for. An interrupted run resumes; a finished one is returned as it is. Raises ConfigError for a style without a
@@ -118,7 +119,7 @@ def write_cohort(
     n_workers: int = 1,
     progress: Progress = no_progress,
 ) -> Path:
-    """Draw `n_patients` patients of each group into `folder/SIMULATED_<style>_cohort`, in the layout of AML Hehr.
+    """Render `n_patients` patients of each group into `folder/SIMULATED_<style>_cohort`, in the layout of AML Hehr.
 
     Returns that path; `data/<bag_label>/<patient_id>/*.tif` and `metadata.csv` lie in it. Every patient has one
     slide: all cells share its dyes. Resumes and refuses like `write_dataset`; the number of processes changes no byte.
@@ -149,7 +150,7 @@ def _patient_job(patient: Patient, index: int) -> Job:
 
 
 def _metadata(patients: Sequence[Patient], attributes: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a patient with the percentages of the cells that were drawn, as in the published table."""
+    """Return one row a patient with the percentages of the cells that were rendered, as in the published table."""
     percent = pd.crosstab(attributes["patient"], attributes["cell_type"], normalize="index") * 100
     rows = []
     for patient in patients:

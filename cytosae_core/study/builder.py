@@ -1,4 +1,4 @@
-"""Making a study from an atlas: latents drawn, pictures fixed, everything recorded, sealed."""
+"""Making a study from an atlas: latents sampled, pictures fixed, everything recorded, sealed."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def build_study(
     """The sealed study of this atlas: the same atlas, configuration and time give the same study.
 
     Raises StudyError when the atlas lacks the pictures or barcodes that the tasks need, AnalysisError when there are
-    too few latents to draw from, ArtifactError when the atlas has no such data set.
+    too few latents to sample from, ArtifactError when the atlas has no such data set.
     """
     created_at = now().astimezone(UTC).isoformat(timespec="seconds")
     ids = item_ids(digest_of([config.seed, config.title, atlas.atlas_id, created_at]))

@@ -16,15 +16,15 @@ class StudyConfig:
     dataset: str
     """Data set whose statistics choose the latents of the concept task."""
     seed: int = 0
-    """Of every random choice: clusters, draw, blocks, controls, and the raters' orders."""
+    """Of every random choice: clusters, sample, blocks, controls, and the raters' orders."""
     log10_threshold: float = LOG10_THRESHOLD
     """Latents with a log10 mean activation above this are of interest."""
     n_clusters: int = N_CLUSTERS
     """Clusters (strata) of the latents of interest."""
     n_per_cluster: int = N_PER_CLUSTER
-    """Latents drawn from each cluster."""
+    """Latents sampled from each cluster."""
     min_pictures: int = 5
-    """Reference images that must be on disk, over all data sets shown, for a latent to be drawn."""
+    """Reference images that must be on disk, over all data sets shown, for a latent to be sampled."""
     groups: tuple[str, str] | None = None
     """Two diagnoses of the barcodes: adds the disease task."""
     n_differential: int = N_DIFFERENTIAL

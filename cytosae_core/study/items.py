@@ -28,8 +28,8 @@ def pictures_of(atlas: LatentAtlas, latent: int, datasets: Sequence[str]) -> tup
     return tuple(picture for dataset in datasets for picture in _pictures(atlas.references(latent, dataset)))
 
 
-def concept_items(atlas: LatentAtlas, drawn: pd.DataFrame, datasets: Sequence[str], ids: Iterator[str]) -> list[Item]:
-    """One main item for each drawn latent (columns latent, stratum, block)."""
+def concept_items(atlas: LatentAtlas, sampled: pd.DataFrame, datasets: Sequence[str], ids: Iterator[str]) -> list[Item]:
+    """One main item for each sampled latent (columns latent, stratum, block)."""
     return [
         Item(
             item_id=next(ids),
@@ -40,7 +40,7 @@ def concept_items(atlas: LatentAtlas, drawn: pd.DataFrame, datasets: Sequence[st
             latent=int(row["latent"]),
             stratum=int(row["stratum"]),
         )
-        for row in drawn.to_dict("records")
+        for row in sampled.to_dict("records")
     ]
 
 
@@ -146,5 +146,5 @@ def _from_donor(
                 return donor, picture
     raise StudyError(
         f"too few latents have pictures of {frame.dataset!r} to make a decoy, which takes each picture from another "
-        "latent that was not drawn; ask for no decoys, or put more images on disk"
+        "latent that was not sampled; ask for no decoys, or put more images on disk"
     )

@@ -1,12 +1,12 @@
-"""The order in which one rater sees the items of a task: stored once, and the same whenever it is drawn again.
+"""The order in which one rater sees the items of a task: stored once, and the same whenever it is made again.
 
 Training items come first, as the coordinator wrote them. Then the blocks in a random order, each with its main and
 decoy items in a random order, so that who stops early leaves a balanced sample. Repeats belong to no block: each is
 put in a random place at least `MIN_GAP` items after its original, or, when the original comes too late for that, at
 least as far before it. A task too short for that gap gets the widest one there is.
 
-Everything random is the SHA-256 of (seed of the study, rater code, task, what is drawn), so the order depends on no
-library's generator and can be drawn again anywhere.
+Everything random is the SHA-256 of (seed of the study, rater code, task, what is chosen), so the order depends on no
+library's generator and can be made again anywhere.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ MIN_GAP = 15
 """Fewest positions between a repeat and its original, in items."""
 
 
-def draw_order(study: Study, task_id: str, rater_code: str) -> tuple[str, ...]:
+def sampled_order(study: Study, task_id: str, rater_code: str) -> tuple[str, ...]:
     """The item ids of the task in this rater's order: each exactly once."""
     items = study.items_of(task_id)
-    draw = _Draw(f"{study.seed}/{rater_code}/{task_id}")
+    sampler = _Sampler(f"{study.seed}/{rater_code}/{task_id}")
     training = [item.item_id for item in items if item.role == "training"]
-    order = _blocks([item for item in items if item.role in ("main", "decoy")], draw)
-    for repeat in draw.permuted([item for item in items if item.role == "repeat"]):
-        order = _with_repeat(order, repeat, draw)
+    order = _blocks([item for item in items if item.role in ("main", "decoy")], sampler)
+    for repeat in sampler.permuted([item for item in items if item.role == "repeat"]):
+        order = _with_repeat(order, repeat, sampler)
     return (*training, *order)
 
 
@@ -49,7 +49,7 @@ def check_items(study: Study) -> None:
             )
 
 
-class _Draw:
+class _Sampler:
     def __init__(self, seed: str) -> None:
         self._seed = seed
 
@@ -60,16 +60,16 @@ class _Draw:
         return sorted(items, key=lambda item: self.number(f"item/{item.item_id}"))
 
 
-def _blocks(items: list[Item], draw: _Draw) -> list[str]:
-    blocks = sorted({item.block for item in items}, key=lambda block: draw.number(f"block/{block}"))
-    return [item.item_id for block in blocks for item in draw.permuted([one for one in items if one.block == block])]
+def _blocks(items: list[Item], sampler: _Sampler) -> list[str]:
+    blocks = sorted({item.block for item in items}, key=lambda block: sampler.number(f"block/{block}"))
+    return [item.item_id for block in blocks for item in sampler.permuted([one for one in items if one.block == block])]
 
 
-def _with_repeat(order: list[str], repeat: Item, draw: _Draw) -> list[str]:
+def _with_repeat(order: list[str], repeat: Item, sampler: _Sampler) -> list[str]:
     original = order.index(str(repeat.repeat_of))
     after = range(original + MIN_GAP, len(order) + 1)
     before = range(original + 2 - MIN_GAP)
     widest = range(len(order), len(order) + 1) if 2 * original < len(order) else range(1)
     places = after or before or widest
-    place = places[draw.number(f"place/{repeat.item_id}") % len(places)]
+    place = places[sampler.number(f"place/{repeat.item_id}") % len(places)]
     return [*order[:place], repeat.item_id, *order[place:]]

@@ -13,13 +13,13 @@ from cytosae_core.patients.differential import differential_latents
 from cytosae_core.study.config import StudyConfig
 from cytosae_core.study.items import concept_items, decoy_items, disease_items, repeat_items
 from cytosae_core.study.protocol import Item, Stratum
-from cytosae_core.study.sampling import draw_latents, high_activation_latents
+from cytosae_core.study.sampling import high_activation_latents, sample_latents
 
 
 def concept_part(
     atlas: LatentAtlas, config: StudyConfig, ids: Iterator[str]
 ) -> tuple[list[Item], tuple[Stratum, ...], dict[str, Any]]:
-    """Items of the concept task, the strata they were drawn from, and the record of how."""
+    """Items of the concept task, the strata they were sampled from, and the record of how."""
     statistics = atlas.statistics(config.dataset)
     on_disk = {info.name: atlas.n_pictures(info.name) for info in atlas.datasets if info.n_pictures}
     if not on_disk:
@@ -27,7 +27,7 @@ def concept_part(
             f"none of the data sets {[info.name for info in atlas.datasets]} has a picture in the atlas, so there is "
             "nothing to show; build the atlas again with the images on disk"
         )
-    sample = draw_latents(
+    sample = sample_latents(
         statistics,
         pd.DataFrame(on_disk).sum(axis=1),
         log10_threshold=config.log10_threshold,
@@ -36,10 +36,10 @@ def concept_part(
         min_pictures=config.min_pictures,
         seed=config.seed,
     )
-    drawn = sample.latents["latent"]
-    shown = [name for name, n_pictures in on_disk.items() if n_pictures.reindex(drawn, fill_value=0).any()]
+    sampled = sample.latents["latent"]
+    shown = [name for name, n_pictures in on_disk.items() if n_pictures.reindex(sampled, fill_value=0).any()]
     mains = concept_items(atlas, sample.latents, shown, ids)
-    donors = high_activation_latents(statistics, config.log10_threshold).index.difference(pd.Index(drawn))
+    donors = high_activation_latents(statistics, config.log10_threshold).index.difference(pd.Index(sampled))
     repeats = repeat_items(mains, config.n_repeats, ids, config.seed)
     decoys = decoy_items(atlas, mains, list(donors), config.n_decoys, ids, config.seed)
     record = {

@@ -121,7 +121,7 @@ class Item:
     latent: int | None = None
     """None for a decoy, whose pictures come from several latents."""
     stratum: int | None = None
-    """Cluster the latent was drawn from."""
+    """Cluster the latent was sampled from."""
     direction: str | None = None
     """Group in which the latent is stronger (differential items)."""
     rank: int | None = None
@@ -143,8 +143,9 @@ class Stratum:
     n_latents: int
     """High-activation latents in the cluster."""
     n_eligible: int
-    """Those with enough reference images on disk: the population that the draw speaks for."""
+    """Those with enough reference images on disk: the population that the sample speaks for."""
     n_drawn: int
+    """Latents sampled from it; the word is that of studies of version 1."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Study:
     atlas_id: str
     sae_id: str
     simulated: bool
-    """Whether any picture was drawn by a program: then every screen and export says so."""
+    """Whether any picture was rendered by a program: then every screen and export says so."""
     datasets: tuple[str, ...]
     """Data sets whose pictures are shown, in order."""
     tasks: tuple[Task, ...]

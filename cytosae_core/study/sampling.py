@@ -1,8 +1,8 @@
-"""Which latents the experts are asked about: a seeded draw, stratified by clusters.
+"""Which latents the experts are asked about: a seeded sample, stratified by clusters.
 
 High-activation latents (`method.high_activation`) are clustered by k-means on their raw (mean
-activation, frequency), as the authors' released code does, and the same number is drawn from each cluster.
-That makes every cluster a stratum: a rate over the drawn latents speaks for all of them only when each
+activation, frequency), as the authors' released code does, and the same number is sampled from each cluster.
+That makes every cluster a stratum: a rate over the sampled latents speaks for all of them only when each
 latent is weighted by `n_eligible / n_drawn` of its stratum, which is why the sizes are kept.
 """
 
@@ -26,7 +26,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cluster:
-    """One stratum of the draw."""
+    """One stratum of the sample."""
 
     stratum: int
     n_latents: int
@@ -38,7 +38,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Sample:
-    """Drawn latents, the strata they stand for, and how it went."""
+    """Sampled latents, the strata they stand for, and how it went."""
 
     latents: pd.DataFrame
     """Columns latent, stratum, block; ordered by block, then stratum."""
@@ -81,20 +81,20 @@ def cluster_latents(high: pd.DataFrame, n_clusters: int, seed: int) -> tuple[Int
 
 
 def allot(n_eligible: IntArray, n_per_cluster: int) -> IntArray:
-    """How many to draw from each cluster `(n_clusters,)`, topping up where a cluster is too small.
+    """How many to sample from each cluster `(n_clusters,)`, topping up where a cluster is too small.
 
-    Each of the missing ones goes to the cluster whose drawn latents stand for the most eligible ones: the
+    Each of the missing ones goes to the cluster whose sampled latents stand for the most eligible ones: the
     largest, until they are evened out. The sum is `n_clusters * n_per_cluster`, or all when there are fewer.
     """
-    n_drawn = np.minimum(n_eligible, n_per_cluster)
+    n_sampled = np.minimum(n_eligible, n_per_cluster)
     n_wanted = min(int(n_eligible.sum()), len(n_eligible) * n_per_cluster)
-    for _ in range(n_wanted - int(n_drawn.sum())):
-        stands_for = np.where(n_drawn < n_eligible, n_eligible / np.maximum(n_drawn, 1), -1.0)
-        n_drawn[int(np.argmax(stands_for))] += 1
-    return n_drawn
+    for _ in range(n_wanted - int(n_sampled.sum())):
+        stands_for = np.where(n_sampled < n_eligible, n_eligible / np.maximum(n_sampled, 1), -1.0)
+        n_sampled[int(np.argmax(stands_for))] += 1
+    return n_sampled
 
 
-def draw_latents(
+def sample_latents(
     statistics: pd.DataFrame,
     n_pictures: "pd.Series[int]",
     *,
@@ -104,12 +104,12 @@ def draw_latents(
     min_pictures: int = 5,
     seed: int,
 ) -> Sample:
-    """Draw `n_per_cluster` latents from each of `n_clusters` clusters of high-activation latents.
+    """Sample `n_per_cluster` latents from each of `n_clusters` clusters of high-activation latents.
 
     `statistics` is indexed by latent, with mean_activation (missing where the latent never fires) and frequency;
     `n_pictures` gives the reference images on disk of each latent (a latent that is not in it has none). A latent
     is eligible with at least `min_pictures` of them. Raises AnalysisError when a number is not positive, or when
-    there are fewer eligible latents than are to be drawn.
+    there are fewer eligible latents than are to be sampled.
     """
     _check_positive(n_clusters=n_clusters, n_per_cluster=n_per_cluster)
     high = high_activation_latents(statistics, log10_threshold)
@@ -120,17 +120,17 @@ def draw_latents(
     if n_eligible.sum() < n_wanted:
         raise AnalysisError(
             f"only {n_eligible.sum()} of {len(high)} high-activation latents have at least {min_pictures} reference "
-            f"images on disk, but {n_wanted} are to be drawn; put more images on disk, lower min_pictures, or draw "
+            f"images on disk, but {n_wanted} are to be sampled; put more images on disk, lower min_pictures, or sample "
             "fewer per cluster"
         )
-    n_drawn = allot(n_eligible, n_per_cluster)
-    drawn = [
-        _draw(high.index[(clusters == stratum) & is_eligible].to_numpy(), int(n), seed, stratum)
-        for stratum, n in enumerate(n_drawn)
+    n_sampled = allot(n_eligible, n_per_cluster)
+    sampled = [
+        _sampled(high.index[(clusters == stratum) & is_eligible].to_numpy(), int(n), seed, stratum)
+        for stratum, n in enumerate(n_sampled)
     ]
     n_latents = np.bincount(clusters, minlength=n_clusters)
     strata = tuple(
-        Cluster(stratum, int(n_latents[stratum]), int(n_eligible[stratum]), int(n_drawn[stratum]))
+        Cluster(stratum, int(n_latents[stratum]), int(n_eligible[stratum]), int(n_sampled[stratum]))
         for stratum in range(n_clusters)
     )
     notes = {
@@ -143,9 +143,9 @@ def draw_latents(
         "n_high_activation": len(high),
         "n_eligible": int(n_eligible.sum()),
         "centres": [[float(mean), float(frequency)] for mean, frequency in centres],
-        "top_ups": _top_ups(n_drawn, n_eligible, n_per_cluster),
+        "top_ups": _top_ups(n_sampled, n_eligible, n_per_cluster),
     }
-    return Sample(_in_blocks(drawn, n_per_cluster), strata, notes)
+    return Sample(_in_blocks(sampled, n_per_cluster), strata, notes)
 
 
 def _check_positive(**numbers: int) -> None:
@@ -154,7 +154,7 @@ def _check_positive(**numbers: int) -> None:
             raise AnalysisError(f"{name} is {number}; it must be at least 1")
 
 
-def _draw(candidates: IntArray, n: int, seed: int, stratum: int) -> list[int]:
+def _sampled(candidates: IntArray, n: int, seed: int, stratum: int) -> list[int]:
     """`n` of a stratum's latents in random order; each stratum has its own stream of random numbers."""
     shuffled = np.random.default_rng([seed, stratum]).permutation(
         np.array(candidates)
@@ -162,7 +162,7 @@ def _draw(candidates: IntArray, n: int, seed: int, stratum: int) -> list[int]:
     return [int(latent) for latent in shuffled[:n]]
 
 
-def _top_ups(n_drawn: IntArray, n_eligible: IntArray, n_per_cluster: int) -> list[str]:
+def _top_ups(n_sampled: IntArray, n_eligible: IntArray, n_per_cluster: int) -> list[str]:
     return [
         f"cluster {stratum}: {n} drawn instead of {n_per_cluster} "
         + (
@@ -170,18 +170,18 @@ def _top_ups(n_drawn: IntArray, n_eligible: IntArray, n_per_cluster: int) -> lis
             if n < n_per_cluster
             else "(in place of clusters that are too small)"
         )
-        for stratum, n in enumerate(n_drawn)
+        for stratum, n in enumerate(n_sampled)
         if n != n_per_cluster
     ]
 
 
-def _in_blocks(drawn: list[list[int]], n_blocks: int) -> pd.DataFrame:
+def _in_blocks(sampled: list[list[int]], n_blocks: int) -> pd.DataFrame:
     """One latent of each stratum to a block; what is left over goes where a block has fewest."""
     blocks: list[list[tuple[int, int]]] = [[] for _ in range(n_blocks)]
-    for stratum, latents in enumerate(drawn):
+    for stratum, latents in enumerate(sampled):
         for block, latent in zip(blocks, latents, strict=False):
             block.append((stratum, latent))
-    for stratum, latents in enumerate(drawn):
+    for stratum, latents in enumerate(sampled):
         for latent in latents[n_blocks:]:
             min(blocks, key=len).append((stratum, latent))
     rows = [(latent, stratum, number) for number, block in enumerate(blocks) for stratum, latent in sorted(block)]

@@ -1,4 +1,4 @@
-"""The two tasks of the paper as protocols: questions are data, and the app draws whatever it is given."""
+"""The two tasks of the paper as protocols: questions are data, and the app shows whatever it is given."""
 
 from cytosae_core.study.protocol import Option, Question, Stage, Task
 from cytosae_core.study.vocabulary import TERMS

@@ -128,7 +128,7 @@ class ArrayTokens:
     array: Tokens = field(repr=False)
     """(n_images, n_tokens, d_in), of any floating-point type."""
     simulated: bool = False
-    """Whether a program drew the images."""
+    """Whether a program rendered the images."""
     images: pd.DataFrame | None = field(default=None, repr=False)
     """One row per image, as `TokenSource.index` has them; None: they are known by their numbers alone."""
 

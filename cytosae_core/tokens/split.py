@@ -19,7 +19,7 @@ class Split(NamedTuple):
 
 
 def split_store(store: TokenStore, held_out_share: float, seed: int) -> Split:
-    """Hold out a share of the images, whole images, drawn by `seed`; ConfigError unless 0 <= share < 1."""
+    """Hold out a share of the images, whole images, sampled by `seed`; ConfigError unless 0 <= share < 1."""
     if not 0 <= held_out_share < 1:
         raise ConfigError(f"held_out_share {held_out_share}: must be at least 0 and below 1")
     n_held_out = round(held_out_share * store.n_images)

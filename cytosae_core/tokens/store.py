@@ -91,7 +91,7 @@ class TokenStore:
 
     @property
     def simulated(self) -> bool:
-        """Whether images drawn by a program are among those that the tokens come from."""
+        """Whether images rendered by a program are among those that the tokens come from."""
         return bool(self.manifest.get("simulated", False))
 
     @cached_property

@@ -15,7 +15,7 @@ LABELS = ("blast", "lymphocyte", "monocyte")
 
 
 @dataclass
-class DrawnTokens:
+class RandomTokens:
     """Tokens of the images of one data set; `unreadable` rows are skipped."""
 
     dataset: str
@@ -46,7 +46,7 @@ class DrawnTokens:
             yield TokenBatch(good, self.tokens[good], [(row, "broken") for row in batch if row in self.unreadable])
 
 
-def draw_tokens(dataset, n_images, seed=0, *, patients=None, **options):
+def random_tokens(dataset, n_images, seed=0, *, patients=None, **options):
     """Tokens on a coarse grid; patients, where given, are dealt out in turn, as (patient, diagnosis)."""
     rng = np.random.default_rng(seed)
     rows = [
@@ -60,9 +60,9 @@ def draw_tokens(dataset, n_images, seed=0, *, patients=None, **options):
     ]
     images = pd.DataFrame(rows).assign(image_id=lambda frame: f"{dataset}/" + frame["relative_path"])
     images = images.sort_values("image_id", ignore_index=True)
-    return DrawnTokens(dataset, images, dense_twin.exact_tokens(rng, n_images, N_TOKENS, D_IN), **options)
+    return RandomTokens(dataset, images, dense_twin.exact_tokens(rng, n_images, N_TOKENS, D_IN), **options)
 
 
-def draw_checkpoint(d_sae=24, seed=1):
+def random_checkpoint(d_sae=24, seed=1):
     weights = dense_twin.exact_weights(np.random.default_rng(seed), D_IN, d_sae)
     return Checkpoint({name: torch.from_numpy(values) for name, values in weights.items()}, {})

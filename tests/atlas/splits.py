@@ -13,12 +13,12 @@ from cytosae_core.atlas.build.options import BuildConfig
 from cytosae_core.atlas.build.plan import DatasetInput
 from cytosae_core.atlas.merge.merge import merge_atlases
 from cytosae_core.sae.checkpoint import Checkpoint
-from tests.atlas.array_tokens import N_TOKENS, DrawnTokens, draw_checkpoint
+from tests.atlas.array_tokens import N_TOKENS, RandomTokens, random_checkpoint
 
 
 def build(out, sources, checkpoint=None, **options):
     """The atlas of these data sets, opened."""
-    build_atlas(checkpoint or draw_checkpoint(), [DatasetInput(s) for s in sources], out, BuildConfig(**options))
+    build_atlas(checkpoint or random_checkpoint(), [DatasetInput(s) for s in sources], out, BuildConfig(**options))
     return LatentAtlas.open(out)
 
 
@@ -56,7 +56,7 @@ def plain(dataset, rows):
     images = pd.DataFrame({"image_id": [f"{dataset}/{name}" for name in sorted(rows)], "label": "cell"})
     images = images.assign(relative_path=images["image_id"], patient=None, diagnosis=None)
     tokens = [np.broadcast_to(np.array(rows[name], np.float16), (N_TOKENS, 4)) for name in sorted(rows)]
-    return DrawnTokens(dataset, images, np.stack(tokens))
+    return RandomTokens(dataset, images, np.stack(tokens))
 
 
 def plain_checkpoint():

@@ -118,7 +118,7 @@ def test_barcodes_come_back_with_their_denominators(tiny):
 
 
 def test_one_simulated_data_set_makes_the_atlas_simulated(tmp_path):
-    assert make_tiny_atlas(tmp_path / "drawn", n_latents=10, simulated=True).simulated
+    assert make_tiny_atlas(tmp_path / "simulated", n_latents=10, simulated=True).simulated
     assert not make_tiny_atlas(tmp_path / "real", n_latents=10).simulated
 
 

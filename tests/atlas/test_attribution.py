@@ -15,7 +15,7 @@ from cytosae_core.backbone.vit import random_backbone
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.sae.checkpoint import Checkpoint
 from tests.atlas import dense_twin
-from tests.atlas.array_tokens import draw_checkpoint, draw_tokens
+from tests.atlas.array_tokens import random_checkpoint, random_tokens
 from tests.atlas.toy import TOY, toy_checkpoint, write_toy_cells
 
 NOISE = NoiseFilter(max_mean_activation=0.1)
@@ -23,14 +23,14 @@ NOISE = NoiseFilter(max_mean_activation=0.1)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    source = draw_tokens("mll23", 21, seed=9)
+    source = random_tokens("mll23", 21, seed=9)
     out = tmp_path_factory.mktemp("attribution") / "atlas"
-    build_atlas(draw_checkpoint(), [DatasetInput(source)], out, BuildConfig(part_images=6, noise=NOISE))
+    build_atlas(random_checkpoint(), [DatasetInput(source)], out, BuildConfig(part_images=6, noise=NOISE))
     return source, LatentAtlas.open(out)
 
 
 def _dense(source):
-    weights = {name: w.numpy() for name, w in draw_checkpoint().weights.items()}
+    weights = {name: w.numpy() for name, w in random_checkpoint().weights.items()}
     return dense_twin.dense_activations(source.tokens, weights)
 
 
@@ -73,7 +73,7 @@ def test_images_and_patches_that_are_not_there_are_refused(built):
 
 def test_an_atlas_without_patches_says_how_to_get_them(tmp_path):
     config = BuildConfig(maps=False, n_patch_latents=0)
-    build_atlas(draw_checkpoint(), [DatasetInput(draw_tokens("mll23", 4))], tmp_path / "atlas", config)
+    build_atlas(random_checkpoint(), [DatasetInput(random_tokens("mll23", 4))], tmp_path / "atlas", config)
     atlas = LatentAtlas.open(tmp_path / "atlas")
     assert not atlas.has_maps
     with pytest.raises(ArtifactError, match="build it with n_patch_latents"):

@@ -1,4 +1,4 @@
-"""From drawn patients to a study with both tasks, with nothing between the atlas and the study."""
+"""From made-up patients to a study with both tasks, with nothing between the atlas and the study."""
 
 import numpy as np
 import pandas as pd
@@ -26,9 +26,9 @@ TOY = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}
 
 def _checkpoint(tokens, d_sae=60):
     """Latents that look along random directions from the mean token: about a sixth is active."""
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     flat = tokens.reshape(-1, tokens.shape[-1]).astype(np.float32)
-    directions = draw.standard_normal((flat.shape[1], d_sae)).astype(np.float32)
+    directions = rng.standard_normal((flat.shape[1], d_sae)).astype(np.float32)
     pre = (flat - flat.mean(axis=0)) @ directions
     weights = {
         "W_enc": directions,
@@ -65,7 +65,7 @@ def test_a_cohort_becomes_a_study_with_both_tasks_without_another_step(cohort):
     assert all(picture.sha256 for item in study.items for picture in item.pictures)
 
 
-def test_every_patient_has_the_images_that_were_drawn(cohort):
+def test_every_patient_has_the_images_that_were_made(cohort):
     barcodes = cohort.barcodes()
     assert barcodes.groups["n_images"].eq(3).all()
     assert barcodes.groups["diagnosis"].value_counts().eq(2).all()

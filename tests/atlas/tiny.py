@@ -1,4 +1,4 @@
-"""A small, complete atlas for tests: drawn pictures, several data sets, some pictures missing."""
+"""A small, complete atlas for tests: rendered pictures, several data sets, some pictures missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def make_tiny_atlas(
     if with_maps:
         parts, maps = _with_maps(parts, rng)
     with workspace(path) as folder:
-        pictures, skipped = _draw(folder, parts, rng, missing_share)
+        pictures, skipped = _render(folder, parts, rng, missing_share)
         contents = AtlasContents(
             sae_id=f"sae-tiny-{seed}",
             n_latents=n_latents,
@@ -105,7 +105,7 @@ def _with_maps(parts: list[AtlasPart], rng: np.random.Generator) -> tuple[list[A
     return placed, np.concatenate(maps)
 
 
-def _draw(
+def _render(
     folder: Path, parts: list[AtlasPart], rng: np.random.Generator, missing_share: float
 ) -> tuple[list[StoredPicture], list[Skipped]]:
     pictures, skipped = [], []
@@ -122,11 +122,11 @@ def _draw(
 def _cell(rng: np.random.Generator, side: int = 48) -> Image.Image:
     """A dark nucleus in a pale cell."""
     image = Image.new("RGB", (side, side), (236, 222, 218))
-    draw = ImageDraw.Draw(image)
+    pen = ImageDraw.Draw(image)
     x, y = rng.integers(side // 3, 2 * side // 3, 2)
     for radius, colour in ((side // 3, (200, 180, 215)), (side // 6, (90, 50, 130))):
         colour = tuple(int(c) for c in np.clip(np.array(colour) + rng.integers(-15, 16, 3), 0, 255))
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     return image
 
 

@@ -14,11 +14,11 @@ TOY = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}
 
 def write_toy_cells(folder: Path) -> Path:
     """Seven images of noise below `folder`, in `class_0` and `class_1`; returns their folder."""
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for index in range(7):
         path = folder / "cells" / f"class_{index % 2}" / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw.integers(0, 256, (40, 44, 3), dtype=np.uint8)).save(path)
+        Image.fromarray(rng.integers(0, 256, (40, 44, 3), dtype=np.uint8)).save(path)
     return folder / "cells"
 
 

@@ -38,12 +38,12 @@ def make_table(tmp_path):
     """A folder of small random images as a table; the named indices are damaged."""
 
     def make(n_images, damaged=(), seed=0, folder="cells"):
-        draw = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         root = tmp_path / folder
         for index in range(n_images):
             path = root / f"class_{index % 3}" / f"cell_{index:04d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(draw.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(path)
+            Image.fromarray(rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(path)
         table = scan(folder_source("toy"), root)
         for index in damaged:
             table.path_of(index).write_bytes(b"\x89PNG\r\n\x1a\nbroken")

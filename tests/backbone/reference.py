@@ -28,41 +28,41 @@ def make_weights(shape, seed):
     """Random weights whose LayerScale, biases and position embedding all matter; the names are DINOv2's."""
     generator = torch.Generator().manual_seed(seed)
 
-    def draw(*size, scale, mean=0.0):
+    def sample(*size, scale, mean=0.0):
         return mean + scale * torch.randn(*size, generator=generator)
 
     d = shape.d_model
     weights = {
-        "cls_token": draw(1, 1, d, scale=0.5),
-        "pos_embed": draw(1, 1 + shape.grid**2, d, scale=0.5),
-        "mask_token": draw(1, d, scale=0.5),
-        "patch_embed.proj.weight": draw(d, 3, shape.patch, shape.patch, scale=0.03),
-        "patch_embed.proj.bias": draw(d, scale=0.1),
-        "norm.weight": draw(d, scale=0.3, mean=1.0),
-        "norm.bias": draw(d, scale=0.3),
+        "cls_token": sample(1, 1, d, scale=0.5),
+        "pos_embed": sample(1, 1 + shape.grid**2, d, scale=0.5),
+        "mask_token": sample(1, d, scale=0.5),
+        "patch_embed.proj.weight": sample(d, 3, shape.patch, shape.patch, scale=0.03),
+        "patch_embed.proj.bias": sample(d, scale=0.1),
+        "norm.weight": sample(d, scale=0.3, mean=1.0),
+        "norm.bias": sample(d, scale=0.3),
     }
     for index in range(shape.n_blocks):
-        weights |= {f"blocks.{index}.{name}": value for name, value in _block(shape, draw).items()}
+        weights |= {f"blocks.{index}.{name}": value for name, value in _block(shape, sample).items()}
     return weights
 
 
-def _block(shape, draw):
+def _block(shape, sample):
     d, m = shape.d_model, shape.d_mlp
     block = {
-        "attn.qkv.weight": draw(3 * d, d, scale=d**-0.5),
-        "attn.qkv.bias": draw(3 * d, scale=0.1),
-        "attn.proj.weight": draw(d, d, scale=d**-0.5),
-        "attn.proj.bias": draw(d, scale=0.1),
+        "attn.qkv.weight": sample(3 * d, d, scale=d**-0.5),
+        "attn.qkv.bias": sample(3 * d, scale=0.1),
+        "attn.proj.weight": sample(d, d, scale=d**-0.5),
+        "attn.proj.bias": sample(d, scale=0.1),
     }
     for number in (1, 2):
-        block[f"norm{number}.weight"] = draw(d, scale=0.2, mean=1.0)
-        block[f"norm{number}.bias"] = draw(d, scale=0.2)
-        block[f"ls{number}.gamma"] = draw(d, scale=0.1, mean=0.3)
+        block[f"norm{number}.weight"] = sample(d, scale=0.2, mean=1.0)
+        block[f"norm{number}.bias"] = sample(d, scale=0.2)
+        block[f"ls{number}.gamma"] = sample(d, scale=0.1, mean=0.3)
     first, last, factor = ("w12", "w3", 2) if shape.is_gated else ("fc1", "fc2", 1)
-    block[f"mlp.{first}.weight"] = draw(factor * m, d, scale=d**-0.5)
-    block[f"mlp.{first}.bias"] = draw(factor * m, scale=0.1)
-    block[f"mlp.{last}.weight"] = draw(d, m, scale=m**-0.5)
-    block[f"mlp.{last}.bias"] = draw(d, scale=0.1)
+    block[f"mlp.{first}.weight"] = sample(factor * m, d, scale=d**-0.5)
+    block[f"mlp.{first}.bias"] = sample(factor * m, scale=0.1)
+    block[f"mlp.{last}.weight"] = sample(d, m, scale=m**-0.5)
+    block[f"mlp.{last}.bias"] = sample(d, scale=0.1)
     return block
 
 

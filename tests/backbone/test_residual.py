@@ -15,8 +15,8 @@ from cytosae_core.images.transforms import normalise
 
 @pytest.fixture
 def batch(toy_backbone):
-    draw = np.random.default_rng(0)
-    return normalise_batch(draw.integers(0, 256, (3, 28, 28, 3), dtype=np.uint8), toy_backbone)
+    rng = np.random.default_rng(0)
+    return normalise_batch(rng.integers(0, 256, (3, 28, 28, 3), dtype=np.uint8), toy_backbone)
 
 
 @pytest.mark.parametrize(("blocks", "n_computed"), [([1], 1), ([2], 2), ([4], 4), ([1, 3], 3), ([3, 1, 3], 3)])

@@ -24,7 +24,7 @@ def share_of(table: pd.DataFrame, rater: str, denominator: str, weighting: str) 
     return table.loc[index]
 
 
-def test_the_weighted_share_speaks_for_the_clusters_and_the_plain_one_for_the_drawn_latents():
+def test_the_weighted_share_speaks_for_the_clusters_and_the_plain_one_for_the_sampled_latents():
     given = verdicts("R01", MAINS, "yyyyy" + "ynnnn")
     table = share_table(answer_table(small_study(), given))
     plain, weighted = (share_of(table, "R01", "judged", name) for name in ("plain", "cluster_weighted"))

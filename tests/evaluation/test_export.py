@@ -92,7 +92,7 @@ def test_a_simulated_study_says_so_in_every_file_name_table_and_heading(tmp_path
         assert {row["provenance"] for row in document["rows"]} == {"SIMULATED"}
     report = (path / "report_SIMULATED.md").read_text(encoding="utf-8")
     assert report.startswith("# SIMULATED: Small study")
-    assert "**SIMULATED.** The pictures of this study were drawn by a program" in report
+    assert "**SIMULATED.** The pictures of this study were rendered by a program" in report
     assert json.loads((path / "manifest_SIMULATED.json").read_text(encoding="utf-8"))["provenance"] == "SIMULATED"
 
 

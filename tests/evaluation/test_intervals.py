@@ -38,7 +38,7 @@ def test_what_is_no_share_is_refused(n_yes, n):
         wilson(n_yes, n)
 
 
-def test_a_stratified_share_weighs_by_population_and_not_by_what_was_drawn():
+def test_a_stratified_share_weighs_by_population_and_not_by_what_was_sampled():
     strata = [StratumCount(5, 5, 10), StratumCount(2, 5, 90)]
     assert stratified_share(strata).value == pytest.approx(0.1 * 1 + 0.9 * 0.4)
 

@@ -65,7 +65,7 @@ def test_the_marginal_histograms_count_all_points():
     assert sum(upper.y) == sum(right.x) == 3
 
 
-def test_only_drawn_cells_are_called_simulated_and_every_figure_says_research_use_only():
+def test_only_rendered_cells_are_called_simulated_and_every_figure_says_research_use_only():
     for simulated in (True, False):
         title = plane(statistics([5]), simulated=simulated).layout.title
         assert ("SIMULATED" in title.text) == simulated

@@ -1,4 +1,4 @@
-"""The folder of figures: complete, honest about what is missing and what was drawn, and readable without a network."""
+"""The folder of figures: complete, honest about what is missing or rendered, and readable without a network."""
 
 import dataclasses
 import importlib
@@ -35,7 +35,7 @@ NETWORK = re.compile(r"""(?:src|href|url|action)\s*[=(]\s*["']?\s*(?:https?:)?//
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     return make_tiny_atlas(
-        tmp_path_factory.mktemp("drawn") / "atlas", with_maps=True, with_barcodes=True, simulated=True
+        tmp_path_factory.mktemp("simulated") / "atlas", with_maps=True, with_barcodes=True, simulated=True
     )
 
 
@@ -102,7 +102,7 @@ def test_cells_of_other_people_are_not_called_those_of_the_patients(simulated, m
     assert said in (tmp_path / "out" / "5B_cells_of_diseases.html").read_text(encoding="utf-8")
 
 
-def test_a_data_set_of_photographs_beside_drawn_patients_is_not_called_simulated(simulated, monkeypatch, tmp_path):
+def test_a_data_set_of_photographs_beside_simulated_patients_is_not_called_simulated(simulated, monkeypatch, tmp_path):
     datasets = tuple(dataclasses.replace(info, simulated=info.name == "acevedo") for info in simulated.datasets)
     monkeypatch.setattr(type(simulated), "datasets", property(lambda _: datasets))
     make_figures(FigureConfig(atlas=simulated.path, latents=(1,), n_sheets=1, static=False), tmp_path / "out")
@@ -148,18 +148,18 @@ def test_without_a_renderer_the_pages_are_complete_and_a_sentence_says_so(photog
     assert "kaleido is not installed" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
-class Drawing:
-    """Stands for the renderer: draws, or fails after the first picture."""
+class FakeRenderer:
+    """Stands for the renderer: writes, or fails after the first picture."""
 
     def __init__(self, error=None):
         self.error, self.asked = error, []
 
     def __call__(self, figures, places, **options):
         self.asked.append(options)
-        places[0].write_bytes(b"drawn")
+        places[0].write_bytes(b"plotted")
         if self.error:
             raise self.error
-        places[1].write_bytes(b"drawn")
+        places[1].write_bytes(b"plotted")
 
 
 FIGURE = go.Figure(go.Scatter(y=[1, 2]), layout={"width": 300, "height": 200})
@@ -172,7 +172,7 @@ def pictures_by(renderer, monkeypatch):
 
 
 def test_a_renderer_writes_each_format_in_the_size_of_the_figure(tmp_path, monkeypatch):
-    renderer = Drawing()
+    renderer = FakeRenderer()
     pictures = pictures_by(renderer, monkeypatch)
     assert pictures.write(FIGURE, tmp_path / "a.html") == [tmp_path / "a.png", tmp_path / "a.svg"]
     assert (renderer.asked[0]["width"], renderer.asked[0]["height"]) == (300, 200)
@@ -180,7 +180,7 @@ def test_a_renderer_writes_each_format_in_the_size_of_the_figure(tmp_path, monke
 
 
 def test_a_renderer_that_fails_is_asked_once_quoted_in_one_line_and_leaves_nothing(tmp_path, monkeypatch):
-    broken = Drawing(RuntimeError("\n\nno browser\n  here"))
+    broken = FakeRenderer(RuntimeError("\n\nno browser\n  here"))
     pictures = pictures_by(broken, monkeypatch)
     assert pictures.write(FIGURE, tmp_path / "a.html") == pictures.write(FIGURE, tmp_path / "b.html") == []
     assert len(broken.asked) == 1
@@ -190,16 +190,16 @@ def test_a_renderer_that_fails_is_asked_once_quoted_in_one_line_and_leaves_nothi
 
 @pytest.mark.skipif(not static.has_kaleido(), reason="kaleido is not installed")
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
-def test_kaleido_and_chromium_draw_a_figure_as_png_and_svg(tmp_path):
+def test_kaleido_and_chromium_make_a_figure_as_png_and_svg(tmp_path):
     pictures = static.StaticPictures()
     styled(FIGURE, "CBFB::MYH11 & others", simulated=True, width=300, height=200)
     png, svg = pictures.write(FIGURE, tmp_path / "a.html")
     assert pictures.problem == ""
     with Image.open(png) as image:
         assert image.size == (600, 400)
-    drawn = svg.read_text(encoding="utf-8")
-    assert "SIMULATED · CBFB::MYH11 &amp; others" in drawn
-    assert "Research use only" in drawn
+    plotted = svg.read_text(encoding="utf-8")
+    assert "SIMULATED · CBFB::MYH11 &amp; others" in plotted
+    assert "Research use only" in plotted
 
 
 def test_the_top_label_is_the_one_with_the_largest_summed_activation(simulated):

@@ -19,17 +19,17 @@ def test_one_scale_keeps_weak_cells_weaker_than_strong_ones():
     assert weak < strong
 
 
-def test_nothing_is_drawn_on_a_scale_of_zero_and_the_size_stays():
+def test_nothing_is_painted_on_a_scale_of_zero_and_the_size_stays():
     np.testing.assert_array_equal(overlay(CELL, np.ones((4, 4)), 0.0), CELL)
     assert overlay(CELL, np.ones((4, 4)), 1.0).shape == CELL.shape
 
 
 def test_an_outlined_patch_changes_the_picture_around_it_only():
     image = np.full((160, 160, 3), 200, np.uint8)
-    drawn = outlined(image, [(40.0, 40.0, 50.0, 50.0)], [""])
-    assert (drawn[45, 45] == 200).all()
-    assert (drawn[40, 45] != 200).any()
-    np.testing.assert_array_equal(drawn[100:], image[100:])
+    painted = outlined(image, [(40.0, 40.0, 50.0, 50.0)], [""])
+    assert (painted[45, 45] == 200).all()
+    assert (painted[40, 45] != 200).any()
+    np.testing.assert_array_equal(painted[100:], image[100:])
 
 
 def test_a_sheet_has_room_for_every_picture_and_an_empty_frame_for_a_missing_one():

@@ -93,9 +93,9 @@ def test_stability_is_that_of_rankings_made_again_patient_by_patient(barcodes, s
     rng, seen = np.random.default_rng(seed), {}
     rows = {name: list(np.flatnonzero((barcodes.groups["diagnosis"] == name).to_numpy())) for name in (A, B)}
     for _ in range(n_bootstrap):
-        drawn = [rows[name][i] for name in (A, B) for i in rng.integers(len(rows[name]), size=len(rows[name]))]
-        diagnoses = list(barcodes.groups["diagnosis"].iloc[drawn])
-        again = barcodes_of(barcodes.counts[drawn], diagnoses, barcodes.groups["n_images"].iloc[drawn])
+        sampled = [rows[name][i] for name in (A, B) for i in rng.integers(len(rows[name]), size=len(rows[name]))]
+        diagnoses = list(barcodes.groups["diagnosis"].iloc[sampled])
+        again = barcodes_of(barcodes.counts[sampled], diagnoses, barcodes.groups["n_images"].iloc[sampled])
         for group, other in ((A, B), (B, A)):
             for rank, latent in enumerate(slow_ranking(again, group, other, n), start=1):
                 seen.setdefault((latent, group), []).append(rank)

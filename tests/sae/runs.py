@@ -56,14 +56,14 @@ def finish(folder):
     return os.waitstatus_to_exitcode(os.waitpid(in_child(lambda: one_run(folder)), 0)[1])
 
 
-def kill_once(folder, draw):
+def kill_once(folder, rng):
     """Kill a run at a random moment within one of its next steps; whether it was still running."""
     steps, tell = os.pipe()
     child = in_child(lambda: one_run(folder, tell))
     os.close(tell)
-    for _ in range(draw.randint(0, 18)):
+    for _ in range(rng.randint(0, 18)):
         os.read(steps, 1)
-    time.sleep(draw.uniform(0, 0.01))
+    time.sleep(rng.uniform(0, 0.01))
     os.kill(child, signal.SIGKILL)
     os.close(steps)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
@@ -71,11 +71,11 @@ def kill_once(folder, draw):
 
 def main(folder, n_kills, seed):
     torch.set_num_threads(1)
-    draw, folder = random.Random(int(seed)), Path(folder)
+    rng, folder = random.Random(int(seed)), Path(folder)
     status = finish(folder / "whole")
     killed, states = [], []
     for _ in range(int(n_kills)):
-        killed.append(kill_once(folder / "killed", draw))
+        killed.append(kill_once(folder / "killed", rng))
         states.append((folder / "killed" / STATE_NAME).is_file())
     status |= finish(folder / "killed")
     print(json.dumps({"status": status, "killed": killed, "states": states}))

@@ -62,11 +62,11 @@ def test_every_pass_has_every_token_once_and_every_batch_is_full(source, form, o
 
 @pytest.mark.parametrize("form", ["images", "tokens"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
-@given(n_drawn=st.integers(0, 40), batch_images=st.integers(1, 60))
-def test_any_batch_can_be_entered_directly(source, form, n_drawn, batch_images):
+@given(n_taken=st.integers(0, 40), batch_images=st.integers(1, 60))
+def test_any_batch_can_be_entered_directly(source, form, n_taken, batch_images):
     config = toy(d_in=2, batch_images=batch_images, batches=form, order="reshuffled")
-    whole = list(islice(token_batches(source, config), n_drawn, n_drawn + 3))
-    entered = list(islice(token_batches(source, config, n_drawn), 3))
+    whole = list(islice(token_batches(source, config), n_taken, n_taken + 3))
+    entered = list(islice(token_batches(source, config, n_taken), 3))
     assert [names(batch) for batch in whole] == [names(batch) for batch in entered]
 
 
@@ -74,9 +74,9 @@ def test_entering_works_inside_and_between_the_pieces_that_a_source_hands_out(so
     monkeypatch.setattr(tokens_module, "PIECE_TOKENS", 4)
     config = toy(d_in=2, batch_images=2, batches="tokens", order="reshuffled")
     whole = list(islice(token_batches(source, config), 40))
-    for n_drawn in range(36):
-        entered = list(islice(token_batches(source, config, n_drawn), 4))
-        assert flat(whole[n_drawn : n_drawn + 4]) == flat(entered)
+    for n_taken in range(36):
+        entered = list(islice(token_batches(source, config, n_taken), 4))
+        assert flat(whole[n_taken : n_taken + 4]) == flat(entered)
 
 
 def test_an_image_keeps_its_tokens_in_order_and_shuffled_tokens_come_from_many_images(source):

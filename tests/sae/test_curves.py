@@ -1,4 +1,4 @@
-"""The page of curves: complete, thin, honest about drawn data, and readable without a network."""
+"""The page of curves: complete, thin, honest about rendered data, and readable without a network."""
 
 import importlib.util
 import re
@@ -33,7 +33,7 @@ def test_a_run_without_held_out_images_has_fewer_panels():
     assert "held out" not in str(few.layout.annotations)
 
 
-def test_only_a_run_on_drawn_cells_is_called_simulated():
+def test_only_a_run_on_rendered_cells_is_called_simulated():
     assert "SIMULATED" in plot_curves(table_of(3), "run", simulated=True).layout.title.text
     assert "SIMULATED" not in plot_curves(table_of(3), "run", simulated=False).layout.title.text
 

@@ -119,10 +119,10 @@ def test_a_run_that_diverges_is_named_and_the_others_are_trained(splits, tmp_pat
     assert "Failed: learning_rate-1e+38, seed 0: " in result.table
 
 
-def test_only_a_sweep_on_drawn_cells_is_called_simulated(swept, tmp_path):
+def test_only_a_sweep_on_rendered_cells_is_called_simulated(swept, tmp_path):
     grid = Grid(TINY, 1, {"expansion": ()}, seeds=(0,))
-    drawn = open_splits(toy_store(tmp_path / "store", simulated=True), grid, 0.25, 0)
-    assert run_sweep(grid, drawn, tmp_path / "sweep").table.startswith("SIMULATED: ")
+    rendered = open_splits(toy_store(tmp_path / "store", simulated=True), grid, 0.25, 0)
+    assert run_sweep(grid, rendered, tmp_path / "sweep").table.startswith("SIMULATED: ")
     assert "SIMULATED" not in swept[1].table
 
 

@@ -52,7 +52,7 @@ def test_an_ablation_is_one_command_and_the_same_command_finds_it_finished(scrip
     assert capsys.readouterr().out == first
 
 
-def test_the_curves_of_one_run_of_an_ablation_are_drawn_on_demand(script, tmp_path):
+def test_the_curves_of_one_run_of_an_ablation_are_plotted_on_demand(script, tmp_path):
     toy_store(tmp_path / "store", simulated=True)
     script("sweep", *sweep_words(tmp_path, "--vary.expansion", 2, "--seeds", 3))
     run = tmp_path / "sweep" / "chosen" / "seed-3"

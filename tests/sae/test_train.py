@@ -21,11 +21,11 @@ from tests.sae.toys import Notebook, toy, toy_tokens, write_store
 
 def sparse_mixtures(n_images, n_tokens, directions, n_active, seed):
     """Tokens that are positive sums of `n_active` of the directions (n_directions, d_in), plus an offset."""
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     n = n_images * n_tokens
-    chosen = np.argsort(draw.random((n, len(directions))), axis=1)[:, :n_active]
+    chosen = np.argsort(rng.random((n, len(directions))), axis=1)[:, :n_active]
     codes = np.zeros((n, len(directions)))
-    np.put_along_axis(codes, chosen, draw.uniform(0.5, 1.5, (n, n_active)), axis=1)
+    np.put_along_axis(codes, chosen, rng.uniform(0.5, 1.5, (n, n_active)), axis=1)
     tokens = codes @ directions + 0.3
     return tokens.reshape(n_images, n_tokens, -1).astype(np.float32)
 

@@ -8,8 +8,8 @@ from cytosae_core.sae.model import SparseAutoencoder
 
 def toy_tokens(n_images=12, n_tokens=5, d_in=4, seed=0, dtype=np.float32):
     """(n_images, n_tokens, d_in) with a mean far from zero, as real tokens have."""
-    draw = np.random.default_rng(seed)
-    return (draw.normal(size=(n_images, n_tokens, d_in)) + np.arange(d_in)).astype(dtype)
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(n_images, n_tokens, d_in)) + np.arange(d_in)).astype(dtype)
 
 
 class NoTokens:
@@ -23,11 +23,11 @@ class NoTokens:
 
 def toy_weights(d_in=4, d_sae=12, seed=0, scale=1.0):
     """Random weights of an SAE as float64 arrays; a third of the latents is nearly or quite dead."""
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     return {
-        "W_enc": scale * draw.normal(size=(d_in, d_sae)),
-        "b_enc": draw.normal(size=d_sae) - 6.0 * (np.arange(d_sae) % 3 == 0),
-        "W_dec": draw.normal(size=(d_sae, d_in)) / np.sqrt(d_sae),
+        "W_enc": scale * rng.normal(size=(d_in, d_sae)),
+        "b_enc": rng.normal(size=d_sae) - 6.0 * (np.arange(d_sae) % 3 == 0),
+        "W_dec": rng.normal(size=(d_sae, d_in)) / np.sqrt(d_sae),
         "b_dec": np.arange(d_in, dtype=np.float64),
     }
 

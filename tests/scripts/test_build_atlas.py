@@ -14,11 +14,11 @@ BACKBONE = ["--backbone", "vit_tiny_patch16_224", "--random-seed", 0, "--device"
 
 @pytest.fixture
 def job(tmp_path):
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for index in range(4):
         path = tmp_path / "cells" / f"class_{index % 2}" / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
     generator = torch.Generator().manual_seed(0)
     shapes = {"W_enc": (D_IN, D_SAE), "b_enc": (D_SAE,), "W_dec": (D_SAE, D_IN), "b_dec": (D_IN,)}
     save(Checkpoint({n: torch.randn(s, generator=generator) for n, s in shapes.items()}, {}), tmp_path / "sae")
@@ -41,6 +41,6 @@ def test_the_benchmark_prints_both_ratios(forks):
     small = ["--n-images", 4, "--batch-size", 2, "--n-rounds", 1, "--d-in", 16, "--d-sae", 400, "--n-tokens", 10]
     done = forks.run("bench_atlas.py", *small)
     assert done.returncode == 0, done.stderr
-    assert "constructed SAE, drawn tokens (SIMULATED): 4 images" in done.stdout
+    assert "constructed SAE, random tokens (SIMULATED): 4 images" in done.stdout
     assert "released / ours" in done.stdout
     assert "encoder only / ours" in done.stdout

@@ -24,11 +24,11 @@ def script(monkeypatch):
 
 @pytest.fixture
 def cells(tmp_path):
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for index in range(3):
         path = tmp_path / "cells" / "blast" / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
     return tmp_path / "cells"
 
 
@@ -64,7 +64,7 @@ def test_the_checksum_of_fetched_weights_is_said_with_whether_it_was_compared(sc
     assert f"b.bin: sha256 {'ab' * 32}, {said}" in capsys.readouterr().out
 
 
-def test_a_store_of_drawn_cells_is_announced_as_simulated(script, tmp_path, capsys, monkeypatch):
+def test_a_store_of_rendered_cells_is_announced_as_simulated(script, tmp_path, capsys, monkeypatch):
     store = SimpleNamespace(
         simulated=True, path=tmp_path, n_images=1, n_tokens=2, d_model=3, blocks=(1,), manifest={"skipped": []}
     )
@@ -72,4 +72,4 @@ def test_a_store_of_drawn_cells_is_announced_as_simulated(script, tmp_path, caps
     monkeypatch.setattr(script, "choose_backbone", lambda *a, **k: SimpleNamespace(name="toy", backbone_id="0"))
     monkeypatch.setattr(script, "extract", lambda *a, **k: store)
     script.main(script.Config(random_seed=0))
-    assert capsys.readouterr().out.startswith("SIMULATED, drawn by a program: ")
+    assert capsys.readouterr().out.startswith("SIMULATED, rendered by a program: ")

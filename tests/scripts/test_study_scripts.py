@@ -30,7 +30,7 @@ def test_a_study_is_made_registered_and_exported(forks, tmp_path):
     study = read_study(folder)
     assert made.stdout.startswith(f"{study.study_id} (SIMULATED)\n{folder / 'study.json'}\n")
     assert "Concepts: 12 main, 2 repeat, 1 decoy" in made.stdout
-    assert "cluster  latents  eligible  drawn" in made.stdout
+    assert "cluster  latents  eligible  sampled" in made.stdout
     repository = Repository(open_engine(tmp_path / "annotations.db"))
     assert repository.load_study(study.study_id) == study
     assert repository.atlas_path(study.study_id) == str((tmp_path / "atlas").resolve())

@@ -1,4 +1,4 @@
-"""Drawn data sets: the same bytes for the same seed, readable by the real readers, SIMULATED everywhere."""
+"""Rendered data sets: the same bytes for the same seed, readable by the real readers, SIMULATED everywhere."""
 
 import hashlib
 import json
@@ -52,14 +52,14 @@ def cohort(tmp_path_factory):
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_the_same_seed_gives_the_same_bytes_whatever_was_drawn_before(style):
+def test_the_same_seed_gives_the_same_bytes_whatever_was_rendered_before(style):
     first = digest(style)
     digest(style, seed=22, cell_type="monocyte")
     assert digest(style) == first
     assert digest(style, seed=23) != first
 
 
-def test_another_process_draws_the_same_bytes():
+def test_another_process_renders_the_same_bytes():
     code = "from tests.simulated.test_synthetic import digest; print(digest())"
     environment = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "77", "PATH": ""}
     done = subprocess.run(
@@ -69,7 +69,7 @@ def test_another_process_draws_the_same_bytes():
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_the_real_source_reads_every_drawn_picture_with_its_class(name, tmp_path):
+def test_the_real_source_reads_every_rendered_picture_with_its_class(name, tmp_path):
     types = list(LAYOUTS[name].codes)[:4]
     folder = write_dataset(tmp_path, name, n_per_type=1, seed=3, cell_types=types)
     table = scan(SOURCES[name], folder)
@@ -88,7 +88,7 @@ def test_the_real_reader_finds_groups_and_patients_of_a_cohort(cohort):
     assert len(published_quality(table, cohort).table.frame) > 0
 
 
-def test_percentages_in_the_metadata_are_those_of_the_drawn_cells(cohort):
+def test_percentages_in_the_metadata_are_those_of_the_rendered_cells(cohort):
     metadata = pd.read_csv(cohort / "metadata.csv").set_index("patient_id")
     attributes = pd.read_parquet(cohort / "attributes.parquet")
     assert metadata["simulated"].all()
@@ -128,7 +128,7 @@ def test_the_manifest_holds_size_and_checksum_of_every_other_file(cohort):
         assert entry["sha256"] == hashlib.sha256(content[path]).hexdigest()
 
 
-def test_masks_on_disk_are_the_masks_of_the_drawing(cohort):
+def test_masks_on_disk_are_the_masks_of_the_rendering(cohort):
     row = pd.read_parquet(cohort / "attributes.parquet").iloc[0]
     masks = read_masks(cohort / "masks" / Path(row["relative_path"]).with_suffix(".npz"))
     area = masks["nucleus"].sum() * row["um_per_px"] ** 2
@@ -138,7 +138,7 @@ def test_masks_on_disk_are_the_masks_of_the_drawing(cohort):
 
 def test_a_file_that_holds_no_masks_is_refused(tmp_path):
     (tmp_path / "no.npz").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match=r"is not a masks file .* draw the data set again"):
+    with pytest.raises(ImageError, match=r"is not a masks file .* render the data set again"):
         read_masks(tmp_path / "no.npz")
 
 
@@ -160,7 +160,7 @@ def test_an_interrupted_run_resumes_and_publishes_the_same_bytes(tmp_path):
 
 
 @pytest.mark.slow
-def test_several_processes_draw_the_same_bytes(tmp_path, monkeypatch):
+def test_several_processes_render_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "_BATCH", 2)
     monkeypatch.setattr(writing, "_FEW_BATCHES", 1)
     wish = {"n_per_type": 8, "seed": 9, "cell_types": ["normoblast"], "with_masks": False}
@@ -169,7 +169,7 @@ def test_several_processes_draw_the_same_bytes(tmp_path, monkeypatch):
     )
 
 
-def test_a_record_that_was_cut_off_or_lost_its_picture_is_drawn_again(tmp_path):
+def test_a_record_that_was_cut_off_or_lost_its_picture_is_rendered_again(tmp_path):
     def stop(n_done, n_all):
         if n_done == 3:
             raise KeyboardInterrupt
@@ -225,7 +225,7 @@ def test_wishes_that_a_layout_cannot_hold_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_script_draws_and_says_where(tmp_path):
+def test_the_script_renders_and_says_where(tmp_path):
     arguments = ["--styles", "hehr", "--n-patients", "1", "--cells-per-patient", "1", "--no-masks"]
     done = subprocess.run(
         [sys.executable, "scripts/render_cohort.py", "--out", str(tmp_path), *arguments],

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytosae_core.errors import StudyError
-from cytosae_core.study.order import MIN_GAP, check_items, draw_order
+from cytosae_core.study.order import MIN_GAP, check_items, sampled_order
 from cytosae_core.study.protocol import seal
 from tests.study.tiny_study import concept_item, tiny_study
 
@@ -30,19 +30,19 @@ def studies(draw):
 @settings(deadline=None, max_examples=60)
 @given(studies(), CODES)
 def test_the_order_is_a_permutation_of_the_items_of_the_task(study, code):
-    assert sorted(draw_order(study, "concept", code)) == sorted(item.item_id for item in study.items)
+    assert sorted(sampled_order(study, "concept", code)) == sorted(item.item_id for item in study.items)
 
 
 @settings(deadline=None, max_examples=60)
 @given(studies(), CODES)
 def test_the_same_seed_and_rater_give_the_same_order(study, code):
-    assert draw_order(study, "concept", code) == draw_order(study, "concept", code)
+    assert sampled_order(study, "concept", code) == sampled_order(study, "concept", code)
 
 
 @settings(deadline=None, max_examples=60)
 @given(studies(), CODES)
 def test_without_its_repeats_every_block_is_contiguous_and_training_comes_first(study, code):
-    items = [study.item(item_id) for item_id in draw_order(study, "concept", code)]
+    items = [study.item(item_id) for item_id in sampled_order(study, "concept", code)]
     n_training = sum(item.role == "training" for item in items)
     assert all(item.role == "training" for item in items[:n_training])
     blocks = [item.block for item in items[n_training:] if item.role != "repeat"]
@@ -57,7 +57,7 @@ def gap(order, study, repeat):
 @settings(deadline=None, max_examples=60)
 @given(studies(), CODES)
 def test_repeats_are_as_far_from_their_originals_as_asked_wherever_that_is_possible(study, code):
-    order = draw_order(study, "concept", code)
+    order = sampled_order(study, "concept", code)
     n_others = sum(item.role in ("main", "decoy") for item in study.items)
     # With n other items somebody can always be put n / 2 or more from any of them.
     possible = min(MIN_GAP, (n_others + 1) // 2)
@@ -68,28 +68,28 @@ def test_repeats_are_as_far_from_their_originals_as_asked_wherever_that_is_possi
 @given(st.integers(0, 10**6), CODES)
 def test_in_a_study_of_the_usual_size_all_repeats_are_fifteen_items_apart(seed, code):
     study = tiny_study(n_blocks=5, n_per_block=10, n_repeats=5, n_decoys=6, n_training=3, n_disease=0, seed=seed)
-    order = draw_order(study, "concept", code)
+    order = sampled_order(study, "concept", code)
     assert all(gap(order, study, item) >= 15 for item in study.items if item.role == "repeat")
 
 
 def test_raters_seeds_and_tasks_differ_in_their_orders():
     study = tiny_study()
-    orders = {draw_order(tiny_study(seed=seed), "concept", code) for seed in range(5) for code in ("R01", "R02")}
+    orders = {sampled_order(tiny_study(seed=seed), "concept", code) for seed in range(5) for code in ("R01", "R02")}
     assert len(orders) == 10
-    assert set(draw_order(study, "disease", "R01")).isdisjoint(draw_order(study, "concept", "R01"))
+    assert set(sampled_order(study, "disease", "R01")).isdisjoint(sampled_order(study, "concept", "R01"))
 
 
 def test_every_place_of_a_block_is_taken_by_every_item_sooner_or_later():
     study = tiny_study(n_blocks=3, n_per_block=1, n_repeats=0, n_decoys=0, n_training=0, n_disease=0)
-    orders = [draw_order(study, "concept", f"R{k}") for k in range(200)]
+    orders = [sampled_order(study, "concept", f"R{k}") for k in range(200)]
     firsts = [sum(order[0] == item.item_id for order in orders) for item in study.items]
-    # Binomial(200, 1/3): mean 67, standard deviation 6.7; the draw is fixed, so this cannot flicker.
+    # Binomial(200, 1/3): mean 67, standard deviation 6.7; the choice is fixed, so this cannot flicker.
     assert all(47 < n < 87 for n in firsts)
 
 
 def test_the_order_of_a_known_study_never_changes():
     study = tiny_study(n_blocks=2, n_per_block=2, n_repeats=0, n_decoys=0, n_training=1, n_disease=0, seed=1)
-    assert draw_order(study, "concept", "R01") == ("t00", "c0101", "c0100", "c0001", "c0000")
+    assert sampled_order(study, "concept", "R01") == ("t00", "c0101", "c0100", "c0001", "c0000")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The stratified draw: who can be drawn, how many of each cluster, and that a seed fixes it."""
+"""The stratified sample: who can be sampled, how many of each cluster, and that a seed fixes it."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytosae_core.errors import AnalysisError
-from cytosae_core.study.sampling import allot, draw_latents, high_activation_latents
+from cytosae_core.study.sampling import allot, high_activation_latents, sample_latents
 
 SEED = 42
 
@@ -40,7 +40,7 @@ def mll23_statistics(release_tables: Path) -> pd.DataFrame:
 
 @pytest.mark.shared_data
 def test_the_published_mll23_tables_give_the_known_clusters(mll23_statistics):
-    sample = draw_latents(mll23_statistics, ten_pictures(mll23_statistics), seed=SEED)
+    sample = sample_latents(mll23_statistics, ten_pictures(mll23_statistics), seed=SEED)
     assert sample.notes["n_high_activation"] == 3801
     assert sorted(s.n_latents for s in sample.strata) == [5, 55, 217, 309, 365, 477, 574, 592, 602, 605]
     assert [s.n_drawn for s in sample.strata] == [5] * 10
@@ -64,7 +64,7 @@ def test_a_missing_mean_of_a_nullable_column_is_not_high():
 
 def test_clusters_are_numbered_by_rising_mean_activation():
     statistics = statistics_of(400)
-    sample = draw_latents(statistics, ten_pictures(statistics), seed=SEED)
+    sample = sample_latents(statistics, ten_pictures(statistics), seed=SEED)
     assert sample.notes["centres"] == sorted(sample.notes["centres"])
     means = statistics.loc[sample.latents["latent"], "mean_activation"].groupby(list(sample.latents["stratum"])).mean()
     assert means.iloc[0] < means.iloc[-1]
@@ -73,7 +73,7 @@ def test_clusters_are_numbered_by_rising_mean_activation():
 def test_clusters_keep_the_number_of_their_latents_and_of_the_eligible_ones():
     statistics = statistics_of(300)
     n_pictures = pd.Series(np.where(np.arange(300) % 3 == 0, 4, 10))
-    sample = draw_latents(statistics, n_pictures, n_clusters=4, seed=SEED)
+    sample = sample_latents(statistics, n_pictures, n_clusters=4, seed=SEED)
     assert sum(s.n_latents for s in sample.strata) == 300
     assert sum(s.n_eligible for s in sample.strata) == sample.notes["n_eligible"] == 200
     assert sample.notes["min_pictures"] == 5
@@ -86,42 +86,44 @@ def test_clusters_keep_the_number_of_their_latents_and_of_the_eligible_ones():
     n_per_cluster=st.integers(1, 5),
     seed=st.integers(0, 2**31 - 1),
 )
-def test_a_draw_is_of_eligible_latents_without_repeats_and_complete(n_latents, n_clusters, n_per_cluster, seed):
+def test_a_sample_is_of_eligible_latents_without_repeats_and_complete(n_latents, n_clusters, n_per_cluster, seed):
     statistics = statistics_of(n_latents, seed)
     n_pictures = pd.Series(np.random.default_rng(seed).integers(3, 11, n_latents))
-    sample = draw_latents(statistics, n_pictures, n_clusters=n_clusters, n_per_cluster=n_per_cluster, seed=seed)
-    drawn = sample.latents
-    assert len(drawn) == drawn["latent"].nunique() == n_clusters * n_per_cluster
-    assert (n_pictures[drawn["latent"]] >= 5).all()
-    per_stratum = Counter(drawn["stratum"])
+    sample = sample_latents(statistics, n_pictures, n_clusters=n_clusters, n_per_cluster=n_per_cluster, seed=seed)
+    sampled = sample.latents
+    assert len(sampled) == sampled["latent"].nunique() == n_clusters * n_per_cluster
+    assert (n_pictures[sampled["latent"]] >= 5).all()
+    per_stratum = Counter(sampled["stratum"])
     for stratum in sample.strata:
         assert per_stratum[stratum.stratum] == stratum.n_drawn <= stratum.n_eligible <= stratum.n_latents
-    assert set(drawn.groupby("block").size()) == {n_clusters}
-    again = draw_latents(statistics, n_pictures, n_clusters=n_clusters, n_per_cluster=n_per_cluster, seed=seed)
-    pd.testing.assert_frame_equal(drawn, again.latents)
+    assert set(sampled.groupby("block").size()) == {n_clusters}
+    again = sample_latents(statistics, n_pictures, n_clusters=n_clusters, n_per_cluster=n_per_cluster, seed=seed)
+    pd.testing.assert_frame_equal(sampled, again.latents)
 
 
 def test_the_order_of_the_tables_does_not_matter():
     statistics = statistics_of(200)
     shuffled = statistics.sample(frac=1, random_state=1)
-    first = draw_latents(statistics, ten_pictures(statistics), n_clusters=4, seed=SEED)
-    second = draw_latents(shuffled, ten_pictures(shuffled), n_clusters=4, seed=SEED)
+    first = sample_latents(statistics, ten_pictures(statistics), n_clusters=4, seed=SEED)
+    second = sample_latents(shuffled, ten_pictures(shuffled), n_clusters=4, seed=SEED)
     pd.testing.assert_frame_equal(first.latents, second.latents)
 
 
-def test_another_seed_draws_other_latents():
+def test_another_seed_samples_other_latents():
     statistics = statistics_of(400)
-    drawn = [set(draw_latents(statistics, ten_pictures(statistics), seed=seed).latents["latent"]) for seed in (1, 2)]
-    assert drawn[0] != drawn[1]
+    sampled = [
+        set(sample_latents(statistics, ten_pictures(statistics), seed=seed).latents["latent"]) for seed in (1, 2)
+    ]
+    assert sampled[0] != sampled[1]
 
 
-def test_every_eligible_latent_of_a_cluster_is_equally_likely_to_be_drawn():
-    """Four clusters of 20 in each of 100 draws are 400 draws of 5 out of 20 places, and cost 100."""
+def test_every_eligible_latent_of_a_cluster_is_equally_likely_to_be_sampled():
+    """Four clusters of 20 in each of 100 samples are 400 samples of 5 out of 20, and cost 100."""
     mean = np.concatenate([centre + np.linspace(0, 0.01, 20) for centre in (0.01, 0.3, 0.6, 0.9)])
     statistics = pd.DataFrame({"mean_activation": mean, "frequency": 0.5})
     times = Counter()
     for seed in range(100):
-        sample = draw_latents(statistics, ten_pictures(statistics), n_clusters=4, n_per_cluster=5, seed=seed)
+        sample = sample_latents(statistics, ten_pictures(statistics), n_clusters=4, n_per_cluster=5, seed=seed)
         assert (sample.latents["latent"] // 20).value_counts().tolist() == [5] * 4
         times.update(sample.latents["latent"] % 20)
     assert len(times) == 20
@@ -133,7 +135,7 @@ def test_a_cluster_that_is_too_small_is_topped_up_from_the_largest_and_the_notes
     groups = [(0.01, 60), (0.3, 30), (0.9, 3)]
     mean = np.concatenate([np.full(n, centre) + np.linspace(0, 0.01, n) for centre, n in groups])
     statistics = pd.DataFrame({"mean_activation": mean, "frequency": 0.5})
-    sample = draw_latents(statistics, ten_pictures(statistics), n_clusters=3, seed=SEED)
+    sample = sample_latents(statistics, ten_pictures(statistics), n_clusters=3, seed=SEED)
     assert [(s.n_latents, s.n_drawn) for s in sample.strata] == [(60, 7), (30, 5), (3, 3)]
     assert sample.notes["top_ups"] == [
         "cluster 0: 7 drawn instead of 5 (in place of clusters that are too small)",
@@ -146,27 +148,27 @@ def test_a_cluster_that_is_too_small_is_topped_up_from_the_largest_and_the_notes
 def test_allotting_fills_up_without_overdrawing_and_never_takes_from_a_cluster_that_has_enough(
     n_eligible, n_per_cluster
 ):
-    n_drawn = allot(np.array(n_eligible), n_per_cluster)
-    assert n_drawn.sum() == min(sum(n_eligible), len(n_eligible) * n_per_cluster)
-    for drawn, eligible in zip(n_drawn, n_eligible, strict=True):
-        assert min(eligible, n_per_cluster) <= drawn <= eligible
+    n_sampled = allot(np.array(n_eligible), n_per_cluster)
+    assert n_sampled.sum() == min(sum(n_eligible), len(n_eligible) * n_per_cluster)
+    for sampled, eligible in zip(n_sampled, n_eligible, strict=True):
+        assert min(eligible, n_per_cluster) <= sampled <= eligible
 
 
 def test_too_few_latents_with_pictures_are_refused_with_the_numbers_and_a_remedy():
     statistics = statistics_of(100)
     n_pictures = pd.Series([10] * 30)
-    with pytest.raises(AnalysisError, match=r"only 30 of 100 .* at least 5 .* 50 are to be drawn; put more images"):
-        draw_latents(statistics, n_pictures, seed=SEED)
+    with pytest.raises(AnalysisError, match=r"only 30 of 100 .* at least 5 .* 50 are to be sampled; put more images"):
+        sample_latents(statistics, n_pictures, seed=SEED)
 
 
 def test_fewer_different_latents_than_clusters_are_refused():
     statistics = pd.DataFrame({"mean_activation": [0.1] * 20 + [0.2] * 20, "frequency": 0.5})
     with pytest.raises(AnalysisError, match=r"2 different .* cannot make 10 clusters; .* at most 2"):
-        draw_latents(statistics, ten_pictures(statistics), seed=SEED)
+        sample_latents(statistics, ten_pictures(statistics), seed=SEED)
 
 
 @pytest.mark.parametrize("name", ["n_clusters", "n_per_cluster"])
 def test_numbers_that_are_not_positive_are_refused(name):
     statistics = statistics_of(100)
     with pytest.raises(AnalysisError, match=f"{name} is 0; it must be at least 1"):
-        draw_latents(statistics, ten_pictures(statistics), seed=SEED, **{name: 0})
+        sample_latents(statistics, ten_pictures(statistics), seed=SEED, **{name: 0})

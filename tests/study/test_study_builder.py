@@ -59,7 +59,7 @@ def test_a_concept_item_shows_all_reference_images_of_its_latent_in_order_with_e
     assert any(picture.sha256 is None for item in items for picture in item.pictures)
 
 
-def test_drawn_latents_have_enough_pictures_and_one_of_each_stratum_in_a_block(study):
+def test_sampled_latents_have_enough_pictures_and_one_of_each_stratum_in_a_block(study):
     for item in study.items_of("concept"):
         assert sum(picture.sha256 is not None for picture in item.pictures) >= 3
     assert Counter((item.block, item.stratum) for item in study.items_of("concept")) == {
@@ -147,7 +147,7 @@ def test_repeats_show_the_pictures_of_another_item_and_name_it(atlas):
     check_items(study)
 
 
-def test_decoys_have_the_frames_of_a_main_item_and_each_picture_from_another_undrawn_latent(atlas):
+def test_decoys_have_the_frames_of_a_main_item_and_each_picture_from_another_latent_outside_the_sample(atlas):
     study = build_study(atlas, dataclasses.replace(SMALL, n_decoys=4), noon)
     mains = [item for item in study.items if item.role == "main"]
     decoys = [item for item in study.items if item.role == "decoy"]
@@ -209,7 +209,7 @@ def test_an_atlas_without_any_picture_is_refused(tmp_path):
 
 
 def test_too_few_latents_are_refused_with_numbers_and_a_remedy(atlas):
-    with pytest.raises(AnalysisError, match=r"only \d+ of \d+ high-activation latents .* 100 are to be drawn"):
+    with pytest.raises(AnalysisError, match=r"only \d+ of \d+ high-activation latents .* 100 are to be sampled"):
         build_study(atlas, dataclasses.replace(SMALL, n_per_cluster=25), noon)
 
 

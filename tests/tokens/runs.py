@@ -73,13 +73,13 @@ def in_child(work, delay=None):
 
 def kill_runs(root, output, n_kills, seed):
     """Kill n runs at random moments, every second one surely before its end, and finish each; prints what was left."""
-    draw, folder = random.Random(seed), Path(output)
+    rng, folder = random.Random(seed), Path(output)
     status, seconds = in_child(lambda: slow_run(root, folder / "whole"))
     left = []
     for index in range(int(n_kills)):
         path = folder / f"killed_{index}"
         is_held = index % 2 == 0
-        in_child(lambda path=path, is_held=is_held: slow_run(root, path, is_held), delay=draw.uniform(0, seconds))
+        in_child(lambda path=path, is_held=is_held: slow_run(root, path, is_held), delay=rng.uniform(0, seconds))
         left.append(
             {"published": path.exists(), "records": len(list((folder / f".{path.name}.partial").glob("shard*")))}
         )

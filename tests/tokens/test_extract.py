@@ -68,15 +68,15 @@ def test_the_manifest_says_what_made_the_tokens(toy_backbone, make_table, tmp_pa
     assert manifest["blocks"] == [2, 4]
 
 
-def test_a_store_of_drawn_cells_says_simulated_and_one_of_photographs_does_not(toy_backbone, make_table, tmp_path):
+def test_a_store_of_rendered_cells_says_simulated_and_one_of_photographs_does_not(toy_backbone, make_table, tmp_path):
     table = make_table(4)
     assert not extract(toy_backbone, table, tmp_path / "photographs", CONFIG).simulated
     with Image.open(table.path_of(3)) as image:
         text = PngInfo()
         text.add_text("Description", NOTICE)
         image.save(table.path_of(3).with_name("a.png"), pnginfo=text)
-    drawn = scan(folder_source("toy"), tmp_path / "cells")
-    store = extract(toy_backbone, drawn, tmp_path / "drawn", CONFIG)
+    rendered = scan(folder_source("toy"), tmp_path / "cells")
+    store = extract(toy_backbone, rendered, tmp_path / "rendered", CONFIG)
     assert store.simulated
     assert store.manifest["simulated"] is True
 

@@ -36,7 +36,7 @@ class InputChoice:
     batch_size: int = 32
     """Images in a forward pass of the backbone."""
     simulated: tuple[str, ...] = ()
-    """Data sets whose images were drawn by a program, where neither store nor files say so themselves."""
+    """Data sets whose images were rendered by a program, where neither store nor files say so themselves."""
 
 
 def dataset_inputs(choice: InputChoice, make_backbone: Callable[[], Backbone]) -> list[DatasetInput]:
@@ -65,16 +65,16 @@ def _from_store(choice: InputChoice, store: TokenStore) -> DatasetInput:
     given = choice.images.get(name)
     root = None if given is None else source.find_root(given)
     says_so = bool(store.manifest.get("simulated", False)) or name in choice.simulated
-    drawn = says_so or (root is not None and says_simulated(root / str(tokens.index["relative_path"].iat[0])))
-    return DatasetInput(tokens, root, source.um_per_px, drawn)
+    simulated = says_so or (root is not None and says_simulated(root / str(tokens.index["relative_path"].iat[0])))
+    return DatasetInput(tokens, root, source.um_per_px, simulated)
 
 
 def _from_images(choice: InputChoice, name: str, backbone: Backbone) -> DatasetInput:
     table = list_images(name, choice.images[name], by_patient=name in choice.by_patient)
     stream = StreamConfig(batch_size=choice.batch_size)
     tokens = StreamedTokens(backbone, table, choice.block or PAPER_BLOCK, stream)
-    drawn = name in choice.simulated or says_simulated(Path(str(table.frame["path"].iat[0])))
-    return DatasetInput(tokens, _root(table), _um_per_px(table.frame), drawn)
+    simulated = name in choice.simulated or says_simulated(Path(str(table.frame["path"].iat[0])))
+    return DatasetInput(tokens, _root(table), _um_per_px(table.frame), simulated)
 
 
 def _root(table: ImageTable) -> Path:

@@ -22,7 +22,7 @@ class DatasetInput:
     um_per_px: float | None = None
     """Micrometres per pixel of the image files; None: not known."""
     simulated: bool = False
-    """Whether its images were drawn by a program."""
+    """Whether its images were rendered by a program."""
 
     @property
     def name(self) -> str:

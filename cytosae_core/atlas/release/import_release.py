@@ -87,9 +87,9 @@ def _datasets(options: ReleaseImport) -> tuple[str, ...]:
 def _marked(options: ReleaseImport, one: PreparedDataset) -> PreparedDataset:
     """The data set, called simulated where somebody or the files of its patients say so."""
     name = one.part.info.name
-    drawn = name in options.simulated or (name == release_barcodes.DATASET and options.has_drawn_patients)
+    simulated = name in options.simulated or (name == release_barcodes.DATASET and options.has_simulated_patients)
     return dataclasses.replace(
-        one, part=dataclasses.replace(one.part, info=dataclasses.replace(one.part.info, simulated=drawn))
+        one, part=dataclasses.replace(one.part, info=dataclasses.replace(one.part.info, simulated=simulated))
     )
 
 

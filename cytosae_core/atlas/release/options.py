@@ -8,7 +8,7 @@ from cytosae_core.atlas.pictures import MAX_SIDE
 from cytosae_core.errors import ConfigError
 
 SIMULATED = "SIMULATED"
-"""What drawn files say in their names."""
+"""What files of SIMULATED data say in their names."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ReleaseImport:
     patients: Path | None = None
     """CSV of patient, diagnosis, n_images; or metadata.csv of hehr, whose images or file list are then needed."""
     simulated: tuple[str, ...] = ()
-    """Data sets whose tables or patient counts were drawn by a program; hehr is one by itself where the name of
+    """Data sets whose tables or patient counts were rendered by a program; hehr is one by itself where the name of
     --patient-counts or --patients says SIMULATED."""
     checkpoint: Path | None = None
     """The SAE's published .pt file or converted folder: then sae_id is that of the weights."""
@@ -59,6 +59,6 @@ class ReleaseImport:
             raise ConfigError("a table of patients is of use with patient counts only; give --patient-counts too")
 
     @property
-    def has_drawn_patients(self) -> bool:
+    def has_simulated_patients(self) -> bool:
         """Whether the files of the patients say SIMULATED."""
         return any(path is not None and SIMULATED in path.name for path in (self.patient_counts, self.patients))

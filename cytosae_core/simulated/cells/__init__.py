@@ -1,1 +1,1 @@
-"""Drawn blood cells: geometry in micrometres, dyes in optical density, optics in pixels. See `images.synthetic`."""
+"""Rendered blood cells: geometry in micrometres, dyes in optical density, optics in pixels. See `images.synthetic`."""

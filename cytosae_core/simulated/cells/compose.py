@@ -8,13 +8,13 @@ import numpy as np
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.simulated.cells.frame import SIDE, Mask, whole
-from cytosae_core.simulated.cells.leukocyte import draw_leukocyte
+from cytosae_core.simulated.cells.leukocyte import render_leukocyte
 from cytosae_core.simulated.cells.noise import derive_seed, stream
 from cytosae_core.simulated.cells.optics import Pixels, develop
 from cytosae_core.simulated.cells.parameters import CellParameters, flat
 from cytosae_core.simulated.cells.scene import Scene
 from cytosae_core.simulated.cells.styles import STYLES, Colour, Style
-from cytosae_core.simulated.cells.surroundings import draw_platelets, draw_red_cells, draw_specks, lay_platelet
+from cytosae_core.simulated.cells.surroundings import lay_platelet, render_platelets, render_red_cells, render_specks
 from cytosae_core.simulated.cells.types import NEIGHBOURS, sample_parameters
 
 Attributes = dict[str, str | int | float | bool]
@@ -29,13 +29,13 @@ class RenderedCell:
     masks: dict[str, Mask]
     """Part -> its pixels (288, 288); see `scene.MASK_NAMES`."""
     attributes: Attributes
-    """One flat row: what was asked for, and what was drawn and measured."""
+    """One flat row: what was asked for, and what was rendered and measured."""
 
 
 def render_cell(
     parameters: CellParameters, style: str | Style, seed: int, *, slide_seed: int | None = None
 ) -> RenderedCell:
-    """Draw one cell; the same arguments give the same bytes, whatever was drawn before.
+    """Render one cell; the same arguments give the same bytes, whatever was rendered before.
 
     `slide_seed` fixes the mixture of dyes and the light: cells of one slide share it; None takes it from `seed`.
     Raises ConfigError for an unknown style or a negative seed.
@@ -47,9 +47,9 @@ def render_cell(
     scene = Scene(whole(style.um_per_px), mixed_dyes(style, slide_seed))
     counts = _lay_cells(scene, parameters, style, seed)
     around = parameters.surroundings
-    n_red_cells = draw_red_cells(scene, around, style, seed)
-    n_platelets = draw_platelets(scene, around.n_platelets, seed)
-    draw_specks(scene, style.n_specks, seed)
+    n_red_cells = render_red_cells(scene, around, style, seed)
+    n_platelets = render_platelets(scene, around.n_platelets, seed)
+    render_specks(scene, style.n_specks, seed)
     masks = _finished(scene)
     attributes = flat(parameters) | {f"n_{kind}_granules": count for kind, count in counts.items()}
     attributes |= {"style": style.name, "seed": seed, "um_per_px": style.um_per_px, "simulated": True}
@@ -87,7 +87,7 @@ def _lay_cells(scene: Scene, parameters: CellParameters, style: Style, seed: int
         lay_platelet(scene, centre, parameters.diameter / 2, stream(seed, "central platelet"))
         scene.masks["cell"] |= scene.masks["platelets"]
         return {}
-    counts = draw_leukocyte(scene, parameters, centre, seed, main=True)
+    counts = render_leukocyte(scene, parameters, centre, seed, main=True)
     if parameters.surroundings.arrangement == "doublet":
         _lay_twin(scene, parameters, centre, seed, rng)
     for index in range(rng.poisson(style.n_neighbours)):
@@ -102,7 +102,7 @@ def _lay_twin(
     angle = rng.uniform(0, 2 * np.pi)
     away = parameters.diameter * 0.95
     place = (centre[0] + away * float(np.cos(angle)), centre[1] + away * float(np.sin(angle)))
-    draw_leukocyte(scene, parameters, place, derive_seed(seed, "twin"), main=False)
+    render_leukocyte(scene, parameters, place, derive_seed(seed, "twin"), main=False)
 
 
 def _lay_neighbour(scene: Scene, style: Style, seed: int) -> None:
@@ -114,7 +114,7 @@ def _lay_neighbour(scene: Scene, style: Style, seed: int) -> None:
     place = (away * float(np.cos(angle)), away * float(np.sin(angle)))
     parameters = sample_parameters(kind, rng)
     if parameters.nucleus.shape != "smudged":
-        draw_leukocyte(scene, replace(parameters, irregularity=0.15), place, seed, main=False)
+        render_leukocyte(scene, replace(parameters, irregularity=0.15), place, seed, main=False)
 
 
 def _finished(scene: Scene) -> dict[str, Mask]:
@@ -128,7 +128,7 @@ def _finished(scene: Scene) -> dict[str, Mask]:
 
 
 def _measured(masks: dict[str, Mask], style: Style) -> Attributes:
-    """Return areas in square micrometres as drawn, cut off at the edge of the picture."""
+    """Return areas in square micrometres as rendered, cut off at the edge of the picture."""
     square = style.um_per_px**2
     cell, nucleus = float(masks["cell"].sum() * square), float(masks["nucleus"].sum() * square)
     return {

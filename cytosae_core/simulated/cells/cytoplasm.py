@@ -9,7 +9,7 @@ from cytosae_core.simulated.cells.parameters import CellParameters, Cytoplasm
 from cytosae_core.simulated.cells.shapes import cover, ellipse, segment
 
 
-def draw_outline(parameters: CellParameters, centre: tuple[float, float], frame: Frame, seed: int) -> Array:
+def render_outline(parameters: CellParameters, centre: tuple[float, float], frame: Frame, seed: int) -> Array:
     """Return the signed distance to the membrane."""
     rng = stream(seed, "membrane")
     x, y = warped(rng, frame, 5.0, 1.6 * parameters.irregularity)

@@ -1,4 +1,4 @@
-"""Bytes of a drawn cell's files: the picture, which says SIMULATED in its own metadata, and its masks."""
+"""Bytes of a rendered cell's files: the picture, which says SIMULATED in its own metadata, and its masks."""
 
 import io
 from pathlib import Path
@@ -52,7 +52,7 @@ def read_masks(path: Path) -> dict[str, Mask]:
         with np.load(path, allow_pickle=False) as file:
             parts, names = file["parts"], file["names"]
     except (OSError, ValueError, KeyError) as error:
-        raise ImageError(f"{path} is not a masks file ({error}): draw the data set again.") from error
+        raise ImageError(f"{path} is not a masks file ({error}): render the data set again.") from error
     return {str(name): (parts >> np.uint16(bit)) & 1 == 1 for bit, name in enumerate(names)}
 
 

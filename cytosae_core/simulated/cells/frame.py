@@ -10,7 +10,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 SIDE = 288
-"""Pixels on each side of a drawn picture, as in MLL23."""
+"""Pixels on each side of a rendered picture, as in MLL23."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Granules: small discs strewn over a region, drawn all at once."""
+"""Granules: small discs strewn over a region, rendered all at once."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class GranulePicture:
     """How many found room."""
 
 
-def draw_granules(
+def render_granules(
     granules: Granules, cell: Array, nucleus: Array, frame: Frame, rng: np.random.Generator
 ) -> GranulePicture:
     """Strew granules over a cell, mostly beside its nucleus; both are given as signed distances."""
@@ -40,7 +40,7 @@ def draw_granules(
 
 
 def stamp(frame: Frame, centres: Array, radii: Array, strength: Array) -> tuple[Array, Mask]:
-    """Draw soft discs (n, 2), (n,), (n,) and return the strongest at each pixel, and the pixels inside a disc."""
+    """Render soft discs (n, 2), (n,), (n,) and return the strongest at each pixel, and the pixels inside a disc."""
     height, width = frame.shape
     amount = np.zeros(height * width)
     mask = np.zeros(height * width, dtype=np.bool_)
@@ -92,7 +92,7 @@ def _weight(granules: Granules, cell: Array, nucleus: Array) -> Array:
 
 
 def _places(weight: Array, frame: Frame, radii: Array, spacing: float, rng: np.random.Generator) -> Array:
-    """Return up to one centre (n, 2) a radius, drawn by weight and thinned so that granules do not lie on another."""
+    """Return up to one centre (n, 2) a radius, sampled by weight and thinned so that granules do not lie on another."""
     flat = np.flatnonzero(weight)
     if len(flat) == 0 or len(radii) == 0:
         return np.zeros((0, 2))

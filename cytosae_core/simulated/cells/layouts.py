@@ -1,4 +1,4 @@
-"""Where a drawn cell lies in the published layout of each data set."""
+"""Where a rendered cell lies in the published layout of each data set."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Layout:
 
     name: str
     codes: Mapping[str, str]
-    """Cell type -> published code of the class; types without a class of their own are not drawn."""
+    """Cell type -> published code of the class; types without a class of their own are not rendered."""
     path_of: PathRule
 
     def path(self, cell_type: str, number: int) -> PurePosixPath:

@@ -4,9 +4,9 @@ import numpy as np
 
 from cytosae_core.simulated.cells import cytoplasm, smudge
 from cytosae_core.simulated.cells.frame import Array, Frame
-from cytosae_core.simulated.cells.granules import draw_granules
+from cytosae_core.simulated.cells.granules import render_granules
 from cytosae_core.simulated.cells.noise import stream
-from cytosae_core.simulated.cells.nucleus import NucleusPicture, draw_nucleus
+from cytosae_core.simulated.cells.nucleus import NucleusPicture, render_nucleus
 from cytosae_core.simulated.cells.parameters import CellParameters
 from cytosae_core.simulated.cells.scene import FAR, Scene
 from cytosae_core.simulated.cells.shapes import cover, intersection
@@ -14,17 +14,17 @@ from cytosae_core.simulated.cells.shapes import cover, intersection
 Counts = dict[str, int]
 
 
-def draw_leukocyte(
+def render_leukocyte(
     scene: Scene, parameters: CellParameters, centre: tuple[float, float], seed: int, *, main: bool
 ) -> Counts:
-    """Lay a cell at `centre` and return what was drawn in it, by name; a neighbour marks only the mask `neighbours`."""
+    """Lay a cell at `centre` and return what is in it, by name; a neighbour marks only the mask `neighbours`."""
     reach = 0.62 * parameters.diameter * np.sqrt(parameters.elongation) + parameters.ruffles + 1.2
     frame = scene.frame.window(*centre, float(reach))
     if frame is None:
         return {}
     if parameters.nucleus.shape == "smudged":
-        return smudge.draw_smudge(scene, parameters, centre, frame, seed, main=main)
-    cell = cytoplasm.draw_outline(parameters, centre, frame, seed)
+        return smudge.render_smudge(scene, parameters, centre, frame, seed, main=main)
+    cell = cytoplasm.render_outline(parameters, centre, frame, seed)
     cell = intersection(cell, 0.02 - scene.occupied[frame.place], 0.3)
     nucleus = _nucleus(parameters, cell, centre, frame, seed)
     _lay_ground(scene, parameters, cell, nucleus.distance, frame, seed)
@@ -42,7 +42,7 @@ def _nucleus(
     if parameters.nucleus.shape == "none":
         empty = np.zeros(frame.shape)
         return NucleusPicture(empty + FAR, empty, empty, empty)
-    return draw_nucleus(parameters.nucleus, cell, centre, parameters.diameter / 2, frame, seed)
+    return render_nucleus(parameters.nucleus, cell, centre, parameters.diameter / 2, frame, seed)
 
 
 def _lay_ground(scene: Scene, parameters: CellParameters, cell: Array, nucleus: Array, frame: Frame, seed: int) -> None:
@@ -60,7 +60,7 @@ def _lay_granules(
     counts: Counts = {}
     for index, granules in enumerate(parameters.granules):
         rng = stream(seed, f"{granules.kind} granules", index)
-        picture = draw_granules(granules, cell, nucleus, frame, rng)
+        picture = render_granules(granules, cell, nucleus, frame, rng)
         # a granule takes the place of cytoplasm
         scene.fade(frame, 1 - 0.4 * np.clip(picture.amount, 0, 1))
         scene.dye(frame, granules.kind, picture.amount)

@@ -13,7 +13,7 @@ _SPREAD = 0.4793
 
 
 def derive_seed(*words: object) -> int:
-    """Return a seed in [0, 2**63) that depends on nothing but `words`: not on the order in which cells are drawn."""
+    """Return a seed in [0, 2**63) that depends on nothing but `words`: not on the order in which cells are rendered."""
     digest = hashlib.blake2b("\x1f".join(str(word) for word in words).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 

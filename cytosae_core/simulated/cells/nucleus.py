@@ -25,10 +25,10 @@ class NucleusPicture:
     """How much a nucleolus covers each pixel, 0 to 1."""
 
 
-def draw_nucleus(
+def render_nucleus(
     nucleus: Nucleus, cell: Array, centre: tuple[float, float], radius: float, frame: Frame, seed: int
 ) -> NucleusPicture:
-    """Draw a nucleus into a cell of mean `radius` micrometres whose signed distance is `cell`."""
+    """Render a nucleus into a cell of mean `radius` micrometres whose signed distance is `cell`."""
     rng = stream(seed, "nucleus")
     x, y = warped(rng, frame, 3.2, 1.5 * nucleus.irregularity)
     x = x + 0.45 * nucleus.irregularity * smooth_noise(rng, frame, 1.1)

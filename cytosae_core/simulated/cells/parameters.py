@@ -1,4 +1,4 @@
-"""What a drawn cell is made of, in micrometres and relative strengths: every one of these is a known concept."""
+"""What a rendered cell is made of, in micrometres and relative strengths: every one of these is a known concept."""
 
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -73,7 +73,7 @@ class Granules:
 
     kind: GranuleKind
     count: int
-    """Granules in the cell; fewer are drawn where there is no room."""
+    """Granules in the cell; fewer are rendered where there is no room."""
     radius: float
     """Mean radius, micrometres."""
     strength: float = 1.0
@@ -118,9 +118,9 @@ class CellParameters:
 
     def __post_init__(self) -> None:
         if not 1.0 <= self.diameter <= 26.0:
-            raise ConfigError(f"A cell of {self.diameter} um cannot be drawn: choose a diameter from 1 to 26 um.")
+            raise ConfigError(f"A cell of {self.diameter} um cannot be rendered: choose a diameter from 1 to 26 um.")
         if not 0.0 <= self.nucleus.share <= 0.97:
-            raise ConfigError(f"A nucleus of {self.nucleus.share} of the cell cannot be drawn: choose 0 to 0.97.")
+            raise ConfigError(f"A nucleus of {self.nucleus.share} of the cell cannot be rendered: choose 0 to 0.97.")
         if self.elongation < 1 or self.nucleus.elongation < 1:
             raise ConfigError(f"Elongations start at 1, got {self.elongation} and {self.nucleus.elongation}.")
 

@@ -124,7 +124,7 @@ def make_patient(group: str, index: int, seed: int) -> Patient:
 
 
 def sample_patient_cell(patient: Patient, index: int) -> tuple[CellParameters, int]:
-    """Return the parameters and the seed of the patient's `index`-th cell, whatever was drawn before."""
+    """Return the parameters and the seed of the patient's `index`-th cell, whatever was rendered before."""
     seed = derive_seed("cell", patient.seed, index)
     rng = stream(seed, "parameters")
     types = list(patient.shares)

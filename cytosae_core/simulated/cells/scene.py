@@ -1,4 +1,4 @@
-"""The slide while it is being drawn: optical density by dye, who occupies which place, masks of the parts."""
+"""The slide while it is being rendered: optical density by dye, who occupies which place, masks of the parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ def _no_masks() -> dict[str, Mask]:
 
 @dataclass(eq=False)
 class Scene:
-    """Everything drawn so far."""
+    """Everything rendered so far."""
 
     frame: Frame
     pigments: Mapping[str, Colour]
@@ -52,7 +52,7 @@ class Scene:
             self.density[channel][frame.place] += weight * amount
 
     def fade(self, frame: Frame, kept: Array) -> None:
-        """Keep only a share of all that was drawn in a window: vacuoles, nucleoli, cells that push others away."""
+        """Keep only a share of all that was rendered in a window: vacuoles, nucleoli, cells that push others away."""
         for channel in self.density:
             channel[frame.place] *= kept
 

@@ -9,7 +9,7 @@ from cytosae_core.simulated.cells.scene import Scene
 from cytosae_core.simulated.cells.shapes import ellipse, segment, union
 
 
-def draw_smudge(
+def render_smudge(
     scene: Scene, parameters: CellParameters, centre: tuple[float, float], frame: Frame, seed: int, *, main: bool
 ) -> dict[str, int]:
     """Lay a smudged nucleus at `centre`; all of it counts as cell and as nucleus."""

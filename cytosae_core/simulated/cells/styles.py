@@ -84,7 +84,7 @@ class Style:
 
     @property
     def um_per_px(self) -> float:
-        """Micrometres per pixel of the drawn 288 x 288 picture."""
+        """Micrometres per pixel of the rendered 288 x 288 picture."""
         return self.field_um / SIDE
 
 

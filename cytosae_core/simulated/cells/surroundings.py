@@ -26,7 +26,7 @@ class Blood:
     """Relative amount of haemoglobin (height, width)."""
 
 
-def draw_red_cells(scene: Scene, surroundings: Surroundings, style: Style, seed: int) -> int:
+def render_red_cells(scene: Scene, surroundings: Surroundings, style: Style, seed: int) -> int:
     """Lay red cells on free ground, some over the edge of the picture or over each other; return how many were laid."""
     rng = stream(seed, "red cells")
     crowd = min(surroundings.red_cell_cover * style.red_cell_factor, 0.9)
@@ -54,7 +54,7 @@ def _ring(scene: Scene, rng: np.random.Generator) -> list[Spot]:
 
 
 def _strewn(scene: Scene, crowd: float, taken: list[Spot], rng: np.random.Generator) -> list[Spot]:
-    """Return places drawn at random: rarely on the white cell, sometimes on another red cell."""
+    """Return places at random: rarely on the white cell, sometimes on another red cell."""
     frame = scene.frame
     half = frame.pixel * frame.shape[0] / 2 + 3.0
     size = rng.normal(3.65, 0.12)
@@ -133,7 +133,7 @@ def _biconcave(disc: Array, radius: float, pallor: float, width: float) -> Array
     return thickness
 
 
-def draw_platelets(scene: Scene, n_platelets: int, seed: int) -> int:
+def render_platelets(scene: Scene, n_platelets: int, seed: int) -> int:
     """Lay platelets on free ground; return how many were laid."""
     n_laid = 0
     half = scene.frame.pixel * scene.frame.shape[0] / 2
@@ -171,7 +171,7 @@ def lay_platelet(scene: Scene, centre: tuple[float, float], radius: float, rng: 
     scene.occupied[frame.place] = np.minimum(scene.occupied[frame.place], disc + 0.3)
 
 
-def draw_specks(scene: Scene, n_mean: float, seed: int) -> None:
+def render_specks(scene: Scene, n_mean: float, seed: int) -> None:
     """Strew loose granules and stain over the whole picture; they belong to no part."""
     rng = stream(seed, "specks")
     n = int(rng.poisson(n_mean))

@@ -11,7 +11,7 @@ from cytosae_core.simulated.cells.parameters import CellParameters, Cytoplasm, G
 from cytosae_core.simulated.cells.recipes import RECIPES, CellRecipe, GranuleRecipe, Span
 
 CELL_TYPES: tuple[str, ...] = tuple(RECIPES)
-"""All types that can be drawn: the 18 classes of MLL23 first."""
+"""All types that can be rendered: the 18 classes of MLL23 first."""
 
 NEIGHBOURS = (
     "myelocyte", "metamyelocyte", "neutrophil_band", "neutrophil_segmented", "normoblast", "lymphocyte", "myeloblast",
@@ -21,7 +21,7 @@ NEIGHBOURS = (
 
 
 def sample_parameters(cell_type: str, rng: np.random.Generator) -> CellParameters:
-    """Return the parameters of one cell of a type; raises ConfigError for a type that cannot be drawn."""
+    """Return the parameters of one cell of a type; raises ConfigError for a type that cannot be rendered."""
     if cell_type not in RECIPES:
         raise ConfigError(f"There is no cell type {cell_type!r}: choose one of {', '.join(CELL_TYPES)}.")
     recipe = RECIPES[cell_type]

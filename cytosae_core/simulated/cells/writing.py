@@ -1,4 +1,4 @@
-"""Folders of drawn cells: drawn cell by cell, resumed where they stopped, published whole.
+"""Folders of rendered cells: rendered cell by cell, resumed where they stopped, published whole.
 
 A run writes into a hidden folder beside its goal, named by the digest of its configuration, and renames it when
 everything is there. What was published is never changed.
@@ -28,17 +28,17 @@ from cytosae_core.simulated.cells.scene import MASK_NAMES
 from cytosae_core.simulated.cells.styles import STYLES
 
 FORMAT_VERSION = 1
-DRAWING_VERSION = 1
+RENDERING_VERSION = 1
 """Raised whenever the same seed would give other pixels."""
 _BATCH = 16
-"""Cells that a process draws at a time: less than a second, which is what a killed run loses."""
+"""Cells that a process renders at a time: less than a second, which is what a killed run loses."""
 _FEW_BATCHES = 4
-"""So few are drawn here before other processes have started."""
+"""So few are rendered here before other processes have started."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One cell to draw."""
+    """One cell to render."""
 
     path: PurePosixPath
     """Below the root of the data set."""
@@ -67,12 +67,12 @@ class Plan:
         return digest_of(self._identity(), is_spaced=True)[:16]
 
     def _identity(self) -> dict[str, Any]:
-        versions = {"format_version": FORMAT_VERSION, "drawing_version": DRAWING_VERSION}
+        versions = {"format_version": FORMAT_VERSION, "drawing_version": RENDERING_VERSION}
         return versions | {"style": self.style, "with_masks": self.with_masks} | self.configuration
 
 
 def carry_out(plan: Plan, progress: Progress = no_progress, n_workers: int = 1) -> tuple[Path, pd.DataFrame]:
-    """Draw what is not drawn yet and return the unpublished folder and the attributes, one row a cell.
+    """Render what is not rendered yet and return the unpublished folder and the attributes, one row a cell.
 
     Raises ConfigError where the goal holds something else, ArtifactError where the disk is full.
     """
@@ -84,9 +84,9 @@ def carry_out(plan: Plan, progress: Progress = no_progress, n_workers: int = 1) 
     log = work / ".drawn.jsonl"
     rows = _rows_so_far(work, log)
     progress(len(rows), len(plan.jobs))
-    drawn = _draw_all(plan, [job for job in plan.jobs if str(job.path) not in rows], work, n_workers)
-    with log.open("a", encoding="utf-8") as lines, contextlib.closing(drawn):
-        for batch in drawn:
+    rendered = _render_all(plan, [job for job in plan.jobs if str(job.path) not in rows], work, n_workers)
+    with log.open("a", encoding="utf-8") as lines, contextlib.closing(rendered):
+        for batch in rendered:
             for row in batch:
                 rows[str(row["relative_path"])] = row
                 lines.write(json.dumps(row) + "\n")
@@ -95,20 +95,20 @@ def carry_out(plan: Plan, progress: Progress = no_progress, n_workers: int = 1) 
     return work, pd.DataFrame([rows[str(job.path)] for job in plan.jobs])
 
 
-def _draw_all(plan: Plan, todo: Sequence[Job], work: Path, n_workers: int) -> Generator[list[Attributes]]:
-    """Draw in batches; every cell has its own random stream, so it does not matter who draws it, or when."""
+def _render_all(plan: Plan, todo: Sequence[Job], work: Path, n_workers: int) -> Generator[list[Attributes]]:
+    """Render in batches; every cell has its own random stream, so it does not matter who renders it, or when."""
     step = 1 if n_workers == 1 else _BATCH
     batches = [todo[start : start + step] for start in range(0, len(todo), step)]
-    draw = functools.partial(_draw_batch, replace(plan, jobs=()), work)
+    render = functools.partial(_render_batch, replace(plan, jobs=()), work)
     if n_workers == 1 or len(batches) <= _FEW_BATCHES:
-        yield from map(draw, batches)
+        yield from map(render, batches)
     else:
-        yield from in_parallel(draw, batches, n_workers)
+        yield from in_parallel(render, batches, n_workers)
 
 
-def _draw_batch(plan: Plan, work: Path, jobs: Sequence[Job]) -> list[Attributes]:
+def _render_batch(plan: Plan, work: Path, jobs: Sequence[Job]) -> list[Attributes]:
     _keep_freed_memory()
-    return [_draw(plan, job, work) for job in jobs]
+    return [_render(plan, job, work) for job in jobs]
 
 
 def published(plan: Plan) -> bool:
@@ -132,7 +132,7 @@ def publish(plan: Plan, work: Path, attributes: pd.DataFrame) -> Path:
         "simulated": True,
         "notice": NOTICE,
         "format_version": FORMAT_VERSION,
-        "drawing_version": DRAWING_VERSION,
+        "drawing_version": RENDERING_VERSION,
         "digest": plan.digest,
         "style": plan.style,
         "configuration": plan.configuration,
@@ -178,7 +178,7 @@ def _rows_so_far(work: Path, log: Path) -> dict[str, Attributes]:
     return rows
 
 
-def _draw(plan: Plan, job: Job, work: Path) -> Attributes:
+def _render(plan: Plan, job: Job, work: Path) -> Attributes:
     cell = render_cell(job.parameters, plan.style, job.seed, slide_seed=job.slide_seed)
     if plan.with_masks:
         _write(work / "masks" / job.path.with_suffix(".npz"), masks_bytes(cell))

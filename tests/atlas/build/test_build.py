@@ -20,20 +20,20 @@ from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.backbone.team import Team
 from cytosae_core.errors import ArtifactError, ConfigError
 from tests.atlas import dense_twin
-from tests.atlas.array_tokens import draw_checkpoint, draw_tokens
+from tests.atlas.array_tokens import random_checkpoint, random_tokens
 
 PATIENTS = [("P1", "NPM1"), ("P2", "NPM1"), ("P3", "control"), (None, None)]
 
 
 def _build(out, sources, config=None, checkpoint=None, **options):
-    checkpoint = checkpoint or draw_checkpoint()
-    inputs = [DatasetInput(source, simulated=source.dataset == "drawn") for source in sources]
+    checkpoint = checkpoint or random_checkpoint()
+    inputs = [DatasetInput(source, simulated=source.dataset == "rendered") for source in sources]
     manifest = build_atlas(checkpoint, inputs, out, config or BuildConfig(), **options)
     return None if manifest is None else LatentAtlas.open(out)
 
 
 def _twin(source, checkpoint=None, **choices):
-    weights = {name: w.numpy() for name, w in (checkpoint or draw_checkpoint()).weights.items()}
+    weights = {name: w.numpy() for name, w in (checkpoint or random_checkpoint()).weights.items()}
     return dense_twin.dense_image_numbers(dense_twin.dense_activations(source.tokens, weights), **choices)
 
 
@@ -53,7 +53,7 @@ def _twin(source, checkpoint=None, **choices):
     ),
 )
 def test_an_atlas_says_what_the_dense_twin_says(tmp_path_factory, n_images, part_images, batch_size, definitions):
-    source = draw_tokens("cohort", n_images, seed=n_images, patients=PATIENTS, batch_size=batch_size)
+    source = random_tokens("cohort", n_images, seed=n_images, patients=PATIENTS, batch_size=batch_size)
     config = BuildConfig(definitions, part_images=part_images, image_barcodes=True)
     atlas = _build(tmp_path_factory.mktemp("build") / "atlas", [source], config)
     choices = {"activation": definitions.activation, "cls_in_mean": definitions.cls_in_mean}
@@ -105,7 +105,7 @@ def _same_barcodes(atlas, source, numbers, counts, k):
 
 
 def _two():
-    return [draw_tokens("mll23", 23, seed=5), draw_tokens("cohort", 17, seed=6, patients=PATIENTS)]
+    return [random_tokens("mll23", 23, seed=5), random_tokens("cohort", 17, seed=6, patients=PATIENTS)]
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_an_interrupted_build_goes_on_and_computes_no_finished_part_again(tmp_pa
 
 
 def test_image_barcodes_are_sorted_whatever_the_order_of_the_data_sets(tmp_path):
-    sources = [draw_tokens(name, 5) for name in ("b", "a", "a-b")]
+    sources = [random_tokens(name, 5) for name in ("b", "a", "a-b")]
     atlas = _build(tmp_path / "atlas", sources, BuildConfig(part_images=2, image_barcodes=True))
     ids = pq.read_table(atlas.path / tables.IMAGE_BARCODES_NAME)["image_id"].to_pylist()
     assert ids == sorted(ids)
@@ -188,7 +188,7 @@ def test_other_settings_do_not_continue_a_run(tmp_path):
 
 
 def test_duplicating_the_images_of_a_patient_changes_no_barcode(tmp_path):
-    once = draw_tokens("cohort", 12, seed=2, patients=PATIENTS[:3])
+    once = random_tokens("cohort", 12, seed=2, patients=PATIENTS[:3])
     again = once.images["patient"] == "P2"
     copies = once.images[again].assign(image_id=lambda frame: frame["image_id"] + "-copy")
     images = pd.concat([once.images, copies], ignore_index=True)
@@ -202,7 +202,7 @@ def test_duplicating_the_images_of_a_patient_changes_no_barcode(tmp_path):
 
 
 def test_relabelling_patients_changes_no_statistic(tmp_path):
-    source = draw_tokens("cohort", 20, seed=3, patients=PATIENTS)
+    source = random_tokens("cohort", 20, seed=3, patients=PATIENTS)
     images = source.images.assign(label="cell")
     renamed = images.assign(patient=images["patient"].map({"P1": "Z", "P2": "A", "P3": "A"}), diagnosis="NPM1")
     one, two = (
@@ -214,11 +214,13 @@ def test_relabelling_patients_changes_no_statistic(tmp_path):
 
 
 def test_images_that_cannot_be_read_are_counted_nowhere_and_named(tmp_path):
-    source = draw_tokens("cohort", 12, patients=PATIENTS[:3], unreadable=frozenset({0, 7}))
+    source = random_tokens("cohort", 12, patients=PATIENTS[:3], unreadable=frozenset({0, 7}))
     atlas = _build(tmp_path / "atlas", [source], BuildConfig(part_images=5))
     good = [row for row in range(12) if row not in source.unreadable]
     numbers, _ = dense_twin.dense_image_numbers(
-        dense_twin.dense_activations(source.tokens[good], {n: w.numpy() for n, w in draw_checkpoint().weights.items()})
+        dense_twin.dense_activations(
+            source.tokens[good], {n: w.numpy() for n, w in random_checkpoint().weights.items()}
+        )
     )
     assert atlas.statistics("cohort")["n_active"].tolist() == (numbers > 0).sum(axis=0).tolist()
     assert atlas.datasets[0].n_images == 10 == atlas.barcodes().groups["n_images"].sum()
@@ -226,19 +228,19 @@ def test_images_that_cannot_be_read_are_counted_nowhere_and_named(tmp_path):
 
 
 def test_what_was_chosen_stands_in_the_manifest(tmp_path):
-    source = draw_tokens("drawn", 6, patients=PATIENTS)
+    source = random_tokens("rendered", 6, patients=PATIENTS)
     config = BuildConfig(Definitions(activation="count", cls_in_counts=True, tau=0.5))
     atlas = _build(tmp_path / "atlas", [source], config)
     assert atlas.manifest.image_activation == "number of tokens above 0.5"
     assert (atlas.barcodes().tokens, atlas.barcodes().tau) == ("patches+cls", 0.5)
     assert atlas.simulated
-    assert atlas.sae_id == draw_checkpoint().sae_id
+    assert atlas.sae_id == random_checkpoint().sae_id
     assert atlas.manifest.config["definitions"]["activation"] == "count"
-    assert atlas.manifest.config["noise_of"] == "drawn"
+    assert atlas.manifest.config["noise_of"] == "rendered"
 
 
 def test_barcodes_of_two_cohorts_need_a_choice(tmp_path):
-    cohorts = [draw_tokens(name, 8, patients=PATIENTS) for name in ("one", "two")]
+    cohorts = [random_tokens(name, 8, patients=PATIENTS) for name in ("one", "two")]
     with pytest.raises(ConfigError, match=r"'one', 'two'.*name one in barcodes_of"):
         _build(tmp_path / "atlas", cohorts)
     assert _build(tmp_path / "atlas", cohorts, BuildConfig(barcodes_of="two")).barcodes().dataset == "two"

@@ -31,7 +31,7 @@ choices = st.builds(
 )
 
 
-def _draw(size):
+def _random_case(size):
     rng = np.random.default_rng(size["seed"])
     weights = dense_twin.exact_weights(rng, D_IN, size["d_sae"])
     return weights, dense_twin.exact_tokens(rng, size["n_images"], N_TOKENS, D_IN)
@@ -63,7 +63,7 @@ def _parts(draw, n_images):
 
 @given(sizes, choices, st.data())
 def test_one_pass_in_parts_gives_what_the_dense_twin_gives(size, definitions, data):
-    weights, tokens = _draw(size)
+    weights, tokens = _random_case(size)
     numbers, _ = _twin(weights, tokens, definitions)
     encoder = _encoder(weights, definitions, latents_at_once=data.draw(st.integers(1, 31)))
     statistics, top = LatentStatistics.empty(size["d_sae"]), TopImages(size["d_sae"], definitions.n_references)
@@ -98,7 +98,7 @@ def _same_references(top, numbers, k):
 
 @given(sizes, choices)
 def test_counts_are_exactly_those_of_the_dense_twin(size, definitions):
-    weights, tokens = _draw(size)
+    weights, tokens = _random_case(size)
     _, counts = _twin(weights, tokens, definitions)
     batch = _encoder(weights, definitions).images(tokens)
     found = np.zeros_like(counts)
@@ -135,7 +135,7 @@ def test_entropy_is_that_of_the_formula(size):
 
 
 def test_a_few_latents_alone_have_the_activations_of_all():
-    weights, tokens = _draw({"n_images": 1, "d_sae": 30, "seed": 3})
+    weights, tokens = _random_case({"n_images": 1, "d_sae": 30, "seed": 3})
     chosen = np.array([29, 0, 7, 7])
     found = _encoder(weights, Definitions(), latents_at_once=8).latents(tokens[0], chosen)
     np.testing.assert_array_equal(found, dense_twin.dense_activations(tokens, weights)[0][:, chosen])
@@ -143,7 +143,7 @@ def test_a_few_latents_alone_have_the_activations_of_all():
 
 @given(sizes, st.integers(1, 6))
 def test_the_strongest_latents_of_a_token_are_those_of_a_full_sort_and_of_equals_the_first(size, n):
-    weights, tokens = _draw(size)
+    weights, tokens = _random_case(size)
     keep = np.random.default_rng(1).random(size["d_sae"]) < 0.7
     latents, values = _encoder(weights, Definitions(), latents_at_once=7).strongest_latents(tokens[0], keep, n)
     expected = dense_twin.dense_strongest(dense_twin.dense_activations(tokens[:1], weights)[0], keep, n)
@@ -174,13 +174,13 @@ def test_what_cannot_work_is_refused_with_the_value(make, words):
 
 
 def test_tokens_of_another_backbone_are_refused():
-    weights, _ = _draw({"n_images": 1, "d_sae": 3, "seed": 0})
+    weights, _ = _random_case({"n_images": 1, "d_sae": 3, "seed": 0})
     with pytest.raises(ConfigError, match="do not fit an SAE for tokens of width 4"):
         _encoder(weights, Definitions()).images(np.zeros((1, 5, 6), np.float16))
 
 
 def test_tokens_that_are_no_numbers_are_refused():
-    weights, tokens = _draw({"n_images": 1, "d_sae": 3, "seed": 0})
+    weights, tokens = _random_case({"n_images": 1, "d_sae": 3, "seed": 0})
     tokens[0, 2, 1] = np.nan
     with pytest.raises(ArtifactError, match="no finite numbers; extract"):
         _encoder(weights, Definitions()).images(tokens)
@@ -195,7 +195,7 @@ def test_the_manifest_says_which_definition_was_used():
 
 @given(sizes, choices, st.integers(1, 40))
 def test_looking_in_8_bits_first_changes_no_bit(size, definitions, scale):
-    weights, tokens = _draw(size)
+    weights, tokens = _random_case(size)
     noise = np.random.default_rng(size["seed"])
     weights = {name: w + noise.normal(0, 0.1, w.shape).astype(np.float32) for name, w in weights.items()}
     weights["b_enc"] -= np.float32(scale / 10)

@@ -13,7 +13,7 @@ from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.merge.merge import merge_atlases
 from cytosae_core.errors import ArtifactError, ConfigError
-from tests.atlas.array_tokens import draw_tokens
+from tests.atlas.array_tokens import random_tokens
 from tests.atlas.splits import build, merge, plain, plain_checkpoint, split, table, with_patients
 
 PATIENTS = [("P1", "NPM1"), ("P2", "control"), ("P10", "control"), (None, None)]
@@ -31,7 +31,10 @@ PATIENTS_FILE, IMAGES_FILE = tables.PATIENT_REFERENCES_NAME, tables.IMAGE_BARCOD
 def test_patients_images_and_image_barcodes_of_parts_are_those_of_the_whole(tmp_path_factory, owner, patients, k):
     folder = tmp_path_factory.mktemp("merge")
     options = {"definitions": Definitions(n_patient_references=k), "image_barcodes": True, "part_images": 5, **FAST}
-    cohort, other = with_patients(draw_tokens("cohort", N_IMAGES, seed=4), patients), draw_tokens("acevedo", 5, seed=5)
+    cohort, other = (
+        with_patients(random_tokens("cohort", N_IMAGES, seed=4), patients),
+        random_tokens("acevedo", 5, seed=5),
+    )
     whole = build(folder / "whole", [cohort, other], **options)
     parts = [build(folder / f"{i}", [part], **options) for i, part in enumerate(split(cohort, owner))]
     merged = merge(folder / "merged", [*parts, build(folder / "other", [other], **options)])
@@ -46,21 +49,21 @@ def test_patients_images_and_image_barcodes_of_parts_are_those_of_the_whole(tmp_
 def test_more_latents_and_images_than_are_read_at_once_are_merged_alike(tmp_path, monkeypatch):
     monkeypatch.setattr("cytosae_core.atlas.merge.barcodes._LATENTS_AT_ONCE", 5)
     monkeypatch.setattr("cytosae_core.atlas.merge.barcodes._IMAGES_AT_ONCE", 3)
-    cohort = draw_tokens("cohort", N_IMAGES, seed=4, patients=PATIENTS[:3])
+    cohort = random_tokens("cohort", N_IMAGES, seed=4, patients=PATIENTS[:3])
     whole = build(tmp_path / "whole", [cohort], image_barcodes=True, **FAST)
     halves = split(cohort, [i % 2 for i in range(N_IMAGES)])
     parts = [build(tmp_path / f"{i}", [part], image_barcodes=True, **FAST) for i, part in enumerate(halves)]
     merged = merge(tmp_path / "merged", parts)
     assert table(merged, PATIENTS_FILE) == table(whole, PATIENTS_FILE)
     assert table(merged, IMAGES_FILE) == table(whole, IMAGES_FILE)
-    again = merge(tmp_path / "again", [merged, build(tmp_path / "b", [draw_tokens("b", 4)], **FAST)])
+    again = merge(tmp_path / "again", [merged, build(tmp_path / "b", [random_tokens("b", 4)], **FAST)])
     for latent in range(whole.n_latents):
         pd.testing.assert_frame_equal(again.patient_references(latent), whole.patient_references(latent))
 
 
 def test_image_barcodes_that_one_atlas_lacks_are_left_out_since_a_missing_image_would_read_as_silent(tmp_path):
-    one = build(tmp_path / "one", [draw_tokens("one", 4)], image_barcodes=True, **FAST)
-    two = build(tmp_path / "two", [draw_tokens("two", 4)], **FAST)
+    one = build(tmp_path / "one", [random_tokens("one", 4)], image_barcodes=True, **FAST)
+    two = build(tmp_path / "two", [random_tokens("two", 4)], **FAST)
     merged = merge(tmp_path / "merged", [one, two])
     assert merged.manifest.config["left_out"] == {IMAGES_FILE: f"{two.atlas_id} lacks it; build it with image_barcodes"}
     with pytest.raises(ArtifactError, match="has no barcodes of images"):
@@ -68,7 +71,7 @@ def test_image_barcodes_that_one_atlas_lacks_are_left_out_since_a_missing_image_
 
 
 def test_patients_images_are_left_out_where_an_atlas_with_patients_lacks_them(tmp_path):
-    cohort = draw_tokens("cohort", 6, patients=PATIENTS[:3])
+    cohort = random_tokens("cohort", 6, patients=PATIENTS[:3])
     parts = [build(tmp_path / f"{i}", [part], **FAST) for i, part in enumerate(split(cohort, [0, 0, 0, 1, 1, 1]))]
     older = _without_file(parts[0], PATIENTS_FILE)
     merged = merge(tmp_path / "merged", [older, parts[1]])
@@ -90,7 +93,7 @@ def _without_file(atlas, name):
 
 def test_patients_of_a_part_without_any_diagnosis_are_not_forgotten_but_refused(tmp_path):
     known = [("P1", "NPM1"), ("P2", None), ("P2", None), ("P1", "NPM1")]
-    cohort = with_patients(draw_tokens("cohort", 4, patients=PATIENTS[:1]), known)
+    cohort = with_patients(random_tokens("cohort", 4, patients=PATIENTS[:1]), known)
     parts = [build(tmp_path / f"{i}", [part], **FAST) for i, part in enumerate(split(cohort, [0, 1, 1, 0]))]
     with pytest.raises(ConfigError, match="has patients of 'cohort' and no barcodes: none has a diagnosis"):
         merge_atlases([part.path for part in parts], tmp_path / "merged")
@@ -99,7 +102,7 @@ def test_patients_of_a_part_without_any_diagnosis_are_not_forgotten_but_refused(
 @pytest.mark.parametrize("other", ["control", None])
 def test_a_patient_with_two_diagnoses_is_refused_as_in_a_build_of_the_whole(tmp_path, other):
     known = [("P1", "NPM1"), ("P2", "NPM1"), ("P1", other), ("P2", "NPM1")]
-    cohort = with_patients(draw_tokens("cohort", 4), known)
+    cohort = with_patients(random_tokens("cohort", 4), known)
     with pytest.raises(ConfigError, match="'P1' has two diagnoses"):
         build(tmp_path / "whole", [cohort], **FAST)
     parts = [build(tmp_path / f"{i}", [part], **FAST) for i, part in enumerate(split(cohort, [0, 0, 1, 1]))]

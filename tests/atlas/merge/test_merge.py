@@ -10,7 +10,7 @@ from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.merge.merge import merge_atlases
 from cytosae_core.errors import ConfigError
-from tests.atlas.array_tokens import draw_checkpoint, draw_tokens
+from tests.atlas.array_tokens import random_checkpoint, random_tokens
 from tests.atlas.splits import build, some
 
 PATIENTS = [("P1", "NPM1"), ("P2", "control"), ("P3", "control")]
@@ -32,7 +32,7 @@ def _same(one, other):
 @given(owner=st.lists(st.integers(0, 2), min_size=18, max_size=18))
 def test_atlases_of_parts_merge_into_the_atlas_of_the_whole(tmp_path_factory, owner):
     folder = tmp_path_factory.mktemp("merge")
-    source, other = draw_tokens("cohort", 18, seed=4, patients=PATIENTS), draw_tokens("mll23", 9, seed=5)
+    source, other = random_tokens("cohort", 18, seed=4, patients=PATIENTS), random_tokens("mll23", 9, seed=5)
     whole = build(folder / "whole", [source, other])
     used = sorted(set(owner))
     paths = [folder / f"part {part}" for part in used]
@@ -44,7 +44,7 @@ def test_atlases_of_parts_merge_into_the_atlas_of_the_whole(tmp_path_factory, ow
 
 
 def test_merging_parts_of_a_merged_atlas_is_the_same_again(tmp_path):
-    source = draw_tokens("cohort", 15, seed=4, patients=PATIENTS)
+    source = random_tokens("cohort", 15, seed=4, patients=PATIENTS)
     paths = [tmp_path / str(part) for part in range(3)]
     for part, path in enumerate(paths):
         build(path, [some(source, list(range(part, 15, 3)))])
@@ -54,11 +54,11 @@ def test_merging_parts_of_a_merged_atlas_is_the_same_again(tmp_path):
 
 
 def test_atlases_that_do_not_belong_together_are_refused(tmp_path):
-    source = draw_tokens("cohort", 6, patients=PATIENTS)
+    source = random_tokens("cohort", 6, patients=PATIENTS)
     one = build(tmp_path / "one", [source]).path
-    other_sae = build(tmp_path / "sae", [source], draw_checkpoint(seed=2)).path
+    other_sae = build(tmp_path / "sae", [source], random_checkpoint(seed=2)).path
     other_tau = build(tmp_path / "tau", [source], definitions=Definitions(tau=0.5)).path
-    cohort = build(tmp_path / "cohort", [draw_tokens("other", 6, patients=PATIENTS)]).path
+    cohort = build(tmp_path / "cohort", [random_tokens("other", 6, patients=PATIENTS)]).path
     cases = [
         ([one, one], "is in two of the atlases"),
         ([one, other_sae], "differ in SAE"),

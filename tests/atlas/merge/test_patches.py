@@ -11,7 +11,7 @@ from cytosae_core.atlas import tables
 from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.noise import NoiseFilter, filter_of_whole
 from cytosae_core.errors import ArtifactError
-from tests.atlas.array_tokens import N_TOKENS, draw_tokens
+from tests.atlas.array_tokens import N_TOKENS, random_tokens
 from tests.atlas.splits import build, merge, plain, plain_checkpoint, split, table
 
 N_IMAGES = 12
@@ -53,7 +53,7 @@ def test_lists_of_a_merged_atlas_are_those_of_the_whole_whatever_is_noise_where(
     folder = tmp_path_factory.mktemp("merge")
     options = {"noise": NoiseFilter(max_mean_activation=limit), "maps": False}
     options["definitions"] = Definitions(n_references=n_references, activation=activation)
-    cohort, mll23 = draw_tokens("cohort", N_IMAGES, seed=4), draw_tokens("mll23", 5, seed=5)
+    cohort, mll23 = random_tokens("cohort", N_IMAGES, seed=4), random_tokens("mll23", 5, seed=5)
     sources = [[part] for part in split(cohort, owner)]
     sources[0] += [mll23]  # noise is judged on it in the whole, and in this part only
     parts = [build(folder / f"{i}", of, n_patch_latents=lengths[i], **options) for i, of in enumerate(sources)]
@@ -73,7 +73,7 @@ def test_lists_of_a_merged_atlas_are_those_of_the_whole_whatever_is_noise_where(
 def test_merging_in_two_steps_never_makes_a_list_that_the_whole_has_not(tmp_path_factory, owner, limit):
     folder = tmp_path_factory.mktemp("merge")
     options = {"noise": NoiseFilter(max_mean_activation=limit), "maps": False}
-    source = draw_tokens("mll23", N_IMAGES, seed=6)
+    source = random_tokens("mll23", N_IMAGES, seed=6)
     parts = [build(folder / f"{i}", [part], **options) for i, part in enumerate(split(source, owner))]
     merged = merge(folder / "two", [parts[0], merge(folder / "one", parts[1:])] if len(parts) > 1 else parts)
     _check_lists(merged, build(folder / "whole", [source], **options))
@@ -146,9 +146,9 @@ def test_images_whose_latent_is_of_interest_in_the_whole_only_are_counted(tmp_pa
     "noise", [NoiseFilter("b"), NoiseFilter(max_mean_activation=0.2)], ids=["another data set", "another limit"]
 )
 def test_no_list_is_carried_where_the_atlases_disagree_on_noise(tmp_path, noise):
-    sources = [draw_tokens("a", 4), draw_tokens("b", 4)]
+    sources = [random_tokens("a", 4), random_tokens("b", 4)]
     one = build(tmp_path / "one", sources, noise=noise, maps=False)
-    two = build(tmp_path / "two", [draw_tokens("c", 4), draw_tokens("d", 4)], noise=NoiseFilter("d"), maps=False)
+    two = build(tmp_path / "two", [random_tokens("c", 4), random_tokens("d", 4)], noise=NoiseFilter("d"), maps=False)
     merged = merge(tmp_path / "merged", [one, two])
     assert (
         "take noise from different data sets, or with different limits" in merged.manifest.config["left_out"]["patches"]

@@ -89,11 +89,11 @@ def test_diagnoses_and_numbers_of_images_can_come_from_the_list_or_from_metadata
 
 def test_counts_whose_file_says_simulated_make_a_simulated_data_set(hehr, tmp_path):
     _hehr_release(hehr)
-    drawn = (tmp_path / "counts.npy").rename(tmp_path / "SIMULATED_cls_sae_cnt.npy")
-    options = _hehr_options(tmp_path, datasets=("hehr",), patient_counts=drawn)
+    simulated = (tmp_path / "counts.npy").rename(tmp_path / "SIMULATED_cls_sae_cnt.npy")
+    options = _hehr_options(tmp_path, datasets=("hehr",), patient_counts=simulated)
     assert _import(hehr, tmp_path, **options).simulated
     (tmp_path / "atlas").rename(tmp_path / "first")
-    photographed = _hehr_options(tmp_path, patient_counts=drawn.rename(tmp_path / "counts.npy"))
+    photographed = _hehr_options(tmp_path, patient_counts=simulated.rename(tmp_path / "counts.npy"))
     assert not _import(hehr, tmp_path, **photographed).simulated
     (tmp_path / "atlas").rename(tmp_path / "second")
     assert _import(hehr, tmp_path, **photographed, simulated=("hehr",)).datasets[0].simulated

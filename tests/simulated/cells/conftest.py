@@ -1,4 +1,4 @@
-"""Cells for the tests: drawn once a session, because each costs some 50 ms."""
+"""Cells for the tests: rendered once a session, because each costs some 50 ms."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -17,10 +17,10 @@ def plain(cell_type: str, seed: int) -> CellParameters:
 
 
 @lru_cache(maxsize=128)
-def drawn(cell_type: str, seed: int, style: str = "mll23") -> RenderedCell:
+def rendered(cell_type: str, seed: int, style: str = "mll23") -> RenderedCell:
     return render_cell(sample_parameters(cell_type, stream(seed, "test")), style, seed)
 
 
-@pytest.fixture(scope="session", name="drawn")
-def _drawn():
-    return drawn
+@pytest.fixture(scope="session", name="rendered")
+def _rendered():
+    return rendered

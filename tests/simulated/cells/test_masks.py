@@ -41,8 +41,8 @@ def test_parts_lie_inside_the_cell_and_every_pixel_belongs_to_something(cell_typ
 
 
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_every_type_has_the_parts_that_its_attributes_name(cell_type, drawn):
-    cell = drawn(cell_type, 11)
+def test_every_type_has_the_parts_that_its_attributes_name(cell_type, rendered):
+    cell = rendered(cell_type, 11)
     attributes = cell.attributes
     assert attributes["cell_type"] == cell_type
     assert attributes["simulated"] is True
@@ -55,7 +55,7 @@ def test_every_type_has_the_parts_that_its_attributes_name(cell_type, drawn):
 
 
 @pytest.mark.parametrize("cell_type", ["lymphocyte", "myeloblast", "plasma_cell", "monocyte"])
-def test_the_drawn_nucleus_takes_about_the_share_that_was_asked_for(cell_type):
+def test_the_rendered_nucleus_takes_about_the_share_that_was_asked_for(cell_type):
     errors = []
     for seed in range(6):
         cell = render_cell(plain(cell_type, seed), "mll23", seed)

@@ -1,4 +1,4 @@
-"""Small parts of the drawing against slow obvious twins."""
+"""Small parts of the rendering against slow obvious twins."""
 
 import numpy as np
 import pytest
@@ -115,9 +115,9 @@ def test_sampled_parameters_are_valid_and_whole_where_they_count(cell_type):
 
 
 def test_impossible_wishes_are_refused_with_the_value_and_a_remedy():
-    with pytest.raises(ConfigError, match=r"40 um cannot be drawn: choose a diameter from 1 to 26"):
+    with pytest.raises(ConfigError, match=r"40 um cannot be rendered: choose a diameter from 1 to 26"):
         CellParameters("huge", diameter=40)
-    with pytest.raises(ConfigError, match=r"1\.5 of the cell cannot be drawn: choose 0 to 0\.97"):
+    with pytest.raises(ConfigError, match=r"1\.5 of the cell cannot be rendered: choose 0 to 0\.97"):
         CellParameters("odd", diameter=10, nucleus=Nucleus(share=1.5))
     with pytest.raises(ConfigError, match="no cell type 'unicorn': choose one of basophil"):
         sample_parameters("unicorn", np.random.default_rng(0))
@@ -127,6 +127,6 @@ def test_impossible_wishes_are_refused_with_the_value_and_a_remedy():
         render_cell(CellParameters("x", diameter=10), "mll23", -1)
 
 
-def test_a_file_pixel_and_a_drawn_pixel_cover_the_same_field():
+def test_a_file_pixel_and_a_rendered_pixel_cover_the_same_field():
     for style in STYLES.values():
         assert style.um_per_px * 288 == pytest.approx(style.field_um)

@@ -17,7 +17,7 @@ def test_the_groups_are_those_of_the_published_cohort():
 
 
 @pytest.mark.parametrize("group", MIXTURES)
-def test_shares_of_a_mixture_sum_to_one_over_types_that_can_be_drawn(group):
+def test_shares_of_a_mixture_sum_to_one_over_types_that_can_be_rendered(group):
     assert sum(MIXTURES[group].values()) == pytest.approx(1)
     assert set(MIXTURES[group]) <= set(CELL_TYPES)
 
@@ -31,7 +31,7 @@ def test_mean_shares_follow_the_documented_mixture_within_sampling_error(group):
         counts.update(sample_patient_cell(patient, number)[0].cell_type for number in range(n_cells))
     for cell_type, share in MIXTURES[group].items():
         found = counts[cell_type] / (n_patients * n_cells)
-        # variance between patients (Dirichlet) and of drawing cells
+        # variance between patients (Dirichlet) and of rendering cells
         variance = share * (1 - share) * (1 / (CONCENTRATION + 1) + 1 / n_cells) / n_patients
         assert abs(found - share) < 4.5 * np.sqrt(variance), cell_type
 
@@ -43,7 +43,7 @@ def test_patients_of_one_group_differ():
     assert len({patient.basophilia for patient in patients}) == 12
 
 
-def test_a_cell_does_not_depend_on_how_many_cells_were_drawn_before():
+def test_a_cell_does_not_depend_on_how_many_cells_were_rendered_before():
     patient = make_patient("control", 3, seed=5)
     later = [sample_patient_cell(patient, number) for number in range(6)][5]
     assert sample_patient_cell(make_patient("control", 3, seed=5), 5) == later

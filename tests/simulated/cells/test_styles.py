@@ -18,8 +18,8 @@ def sharpness(rgb):
     return np.percentile(ndimage.gaussian_gradient_magnitude(rgb.mean(axis=2), 1.0), 99.5)
 
 
-def medians(measure, drawn, style):
-    return np.median([measure(drawn("neutrophil_segmented", seed, style).rgb) for seed in range(7)], axis=0)
+def medians(measure, rendered, style):
+    return np.median([measure(rendered("neutrophil_segmented", seed, style).rgb) for seed in range(7)], axis=0)
 
 
 def real_background(paths):
@@ -30,39 +30,39 @@ def real_background(paths):
     return np.median(colours, axis=0)
 
 
-def test_backgrounds_differ_between_styles(drawn):
-    found = {style: medians(background, drawn, style) for style in STYLES}
+def test_backgrounds_differ_between_styles(rendered):
+    found = {style: medians(background, rendered, style) for style in STYLES}
     assert found["acevedo"][0] - found["acevedo"][2] > 35, "cream"
     assert abs(found["mll23"][0] - found["mll23"][2]) < 12, "grey"
     assert found["matek"][0] - found["matek"][2] > 8, "warm"
 
 
-def test_hehr_is_the_softest_and_acevedo_the_sharpest_style(drawn):
-    found = {style: medians(sharpness, drawn, style) for style in ("mll23", "acevedo", "hehr")}
+def test_hehr_is_the_softest_and_acevedo_the_sharpest_style(rendered):
+    found = {style: medians(sharpness, rendered, style) for style in ("mll23", "acevedo", "hehr")}
     assert found["acevedo"] > found["mll23"] > found["hehr"]
 
 
-def test_cells_appear_smaller_where_the_field_is_wider(drawn):
+def test_cells_appear_smaller_where_the_field_is_wider(rendered):
     def pixels(style):
-        return np.mean([drawn("neutrophil_segmented", seed, style).masks["cell"].sum() for seed in range(7)])
+        return np.mean([rendered("neutrophil_segmented", seed, style).masks["cell"].sum() for seed in range(7)])
 
     assert pixels("acevedo") < pixels("matek") < pixels("mll23")
 
 
-def test_marrow_pictures_are_crowded_with_other_white_cells(drawn):
-    n_crowded = sum(drawn("neutrophil_segmented", seed, "bmc").masks["neighbours"].any() for seed in range(7))
+def test_marrow_pictures_are_crowded_with_other_white_cells(rendered):
+    n_crowded = sum(rendered("neutrophil_segmented", seed, "bmc").masks["neighbours"].any() for seed in range(7))
     assert n_crowded >= 4
 
 
 @pytest.mark.shared_data
-def test_the_acevedo_background_is_near_the_real_one(drawn, acevedo):
+def test_the_acevedo_background_is_near_the_real_one(rendered, acevedo):
     shown = set((acevedo / "show_only.txt").read_text().split())
     paths = sorted((acevedo / "PBC_dataset_normal_DIB" / "neutrophil").glob("SNE_*.jpg"))
     paths = [path for path in paths if path.name not in {name.rpartition("/")[2] for name in shown}][:40]
-    assert np.abs(medians(background, drawn, "acevedo") - real_background(paths)).max() < 8
+    assert np.abs(medians(background, rendered, "acevedo") - real_background(paths)).max() < 8
 
 
 @pytest.mark.shared_data
-def test_the_mll_background_is_near_the_real_one(drawn, mll23_example):
+def test_the_mll_background_is_near_the_real_one(rendered, mll23_example):
     real = real_background(mll23_example.glob("*.tif"))
-    assert np.abs(medians(background, drawn, "mll23") - real).max() < 12
+    assert np.abs(medians(background, rendered, "mll23") - real).max() < 12
