@@ -210,7 +210,7 @@ def test_the_sparse_and_streaming_code_of_a_build_finds_what_the_method_finds(si
     active = found.active()
     top.update(active.latent, active.activation, active.image)
     n_active = (dense > 0).sum(axis=0)
-    np.testing.assert_array_equal(statistics.frequency, method.activated_frequency(n_active, n_images))
+    np.testing.assert_array_equal(statistics.n_active, n_active)
     expected = method.mean_activation(dense.sum(axis=0), n_active)
     np.testing.assert_allclose(statistics.mean_activation, expected, rtol=1e-12)
     latents, _, images, _ = top.entries()

@@ -1,7 +1,7 @@
 """Barcodes: how many tokens of each patient activate each latent, with the number of images to divide by.
 
-a_p = (1 / n_images) * counts, the CytoSAE paper's patient barcode. Counts and denominators are kept apart, so that
-parts of a cohort add up and nothing is divided by the wrong number.
+`method.patient_barcode` divides one by the other. Counts and denominators are kept apart, so that parts of a cohort add
+up and nothing is divided by the wrong number.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import pyarrow as pa
 from cytosae_core.atlas import tables
 from cytosae_core.atlas.manifest import BarcodeInfo
 from cytosae_core.errors import ArtifactError
+from cytosae_core.method import patient_barcode
 
 TOKENS = ("patches", "patches+cls")
 """Which tokens of an image were counted."""
@@ -35,13 +36,7 @@ class Barcodes:
 
     def per_image(self) -> npt.NDArray[np.float64]:
         """The patients' barcodes a_p (n_groups, n_latents): activating tokens per image."""
-        n_images = self.groups["n_images"].to_numpy(np.float64)
-        return np.asarray(self.counts / n_images[:, None], dtype=np.float64)
-
-    def per_disease(self) -> pd.DataFrame:
-        """The diseases' barcodes a_d: rows by diagnosis, a column a latent, the mean of a_p over its patients."""
-        patients = self.groups["diagnosis"].reset_index(drop=True)
-        return pd.DataFrame(self.per_image()).groupby(patients, sort=True).mean()
+        return patient_barcode(self.counts, self.groups["n_images"].to_numpy())
 
 
 def check(barcodes: Barcodes, n_latents: int) -> None:

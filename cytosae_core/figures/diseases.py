@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from cytosae_core.errors import AnalysisError
 from cytosae_core.figures.style import BLUE, ORANGE, PALE, QUIET, escape, styled
-from cytosae_core.patients.differential import PatientCounts, Ranking, check_groups, patient_barcodes, usable_patients
 
 UNITS = {
     "corrected": "activating patches an image, mean over patients",
@@ -27,17 +26,6 @@ class Axes(NamedTuple):
     """The group of the horizontal axis."""
     unit: str
     """What is counted."""
-
-
-def group_means(
-    barcodes: PatientCounts, group_a: str, group_b: str, *, ranking: Ranking = "corrected", min_images: int = 0
-) -> pd.DataFrame:
-    """mean_a and mean_b of every latent (the index), as `differential_latents` computes them; the same errors."""
-    counts, groups = usable_patients(barcodes, min_images)
-    check_groups(groups, group_a, group_b)
-    patients = patient_barcodes(counts, groups, ranking)
-    of_group = (patients[(groups["diagnosis"] == group).to_numpy()].mean(axis=0) for group in (group_a, group_b))
-    return pd.DataFrame(dict(zip(("mean_a", "mean_b"), of_group, strict=True))).rename_axis("latent")
 
 
 def disease_plane(

@@ -19,7 +19,7 @@ from cytosae_core.figures.folder import FigureFolder, LeftOut, Made
 from cytosae_core.figures.similarity import similarity_figure
 from cytosae_core.figures.static import StaticPictures
 from cytosae_core.method import GROUPS
-from cytosae_core.patients.differential import differential_latents
+from cytosae_core.patients.differential import differential_latents, group_means
 from cytosae_core.patients.similarity import patient_similarity
 from cytosae_core.progress import Progress, no_progress
 
@@ -134,7 +134,7 @@ class _Maker:
 
     def diseases(self) -> None:
         config, (a, b) = self.config, self._groups
-        means = diseases.group_means(self._barcodes, a, b, ranking=config.ranking, min_images=config.min_images)
+        means = group_means(self._barcodes, a, b, ranking=config.ranking, min_images=config.min_images)
         unit = diseases.UNITS[config.ranking]
         axes = diseases.Axes(a, b, unit if self._barcodes.tokens == "patches" else unit.replace("patches", "tokens"))
         dataset = self._barcodes.dataset

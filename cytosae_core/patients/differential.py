@@ -1,11 +1,8 @@
 """Latents that differ between two diseases, from the patients' barcodes.
 
-With `c_p[s]` the tokens of patient p that activate latent s and `N_p` the patient's images:
-
-    a_p = c_p / N_p        a_d = mean over the patients of disease d of a_p        difference = a_d1 - a_d2
-
-(CytoSAE, MICCAI 2025). The authors' released code divides by the width of the autoencoder instead of `N_p`, so a
-patient with more images weighs more; that ranking is what the paper's experts saw, and is offered as "released".
+The difference is `a_d1 - a_d2` of `method.disease_barcode`. Where `method.patient_barcode` divides by the patient's
+images, the authors' released code divides by the width of the autoencoder, so a patient with more images weighs more;
+that ranking is what the paper's experts saw, and is offered as "released".
 """
 
 from typing import Literal, Protocol
@@ -15,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cytosae_core.errors import AnalysisError
-from cytosae_core.method import N_DIFFERENTIAL
+from cytosae_core.method import N_DIFFERENTIAL, disease_barcode, patient_barcode
 
 Ranking = Literal["corrected", "released"]
 
@@ -56,16 +53,37 @@ def differential_latents(
     """
     if n < 1:
         raise AnalysisError(f"n is {n}; ask for at least 1 latent in each direction")
-    counts, groups = usable_patients(barcodes, min_images)
-    check_groups(groups, group_a, group_b)
-    patients = patient_barcodes(counts, groups, ranking)
-    is_a, is_b = ((groups["diagnosis"] == group).to_numpy() for group in (group_a, group_b))
-    mean_a, mean_b = patients[is_a].mean(axis=0), patients[is_b].mean(axis=0)
+    patients = two_groups(barcodes, group_a, group_b, ranking=ranking, min_images=min_images)
+    mean_a, mean_b = (disease_barcode(of_group) for of_group in patients)
     parts = [
         _direction(group_a, mean_a, mean_b, stronger(mean_a, mean_b, n)),
         _direction(group_b, mean_a, mean_b, stronger(mean_b, mean_a, n)),
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def group_means(
+    barcodes: PatientCounts, group_a: str, group_b: str, *, ranking: Ranking = "corrected", min_images: int = 0
+) -> pd.DataFrame:
+    """mean_a and mean_b of every latent (the index), as `differential_latents` ranks them; the same errors."""
+    patients = two_groups(barcodes, group_a, group_b, ranking=ranking, min_images=min_images)
+    means = (disease_barcode(of_group) for of_group in patients)
+    return pd.DataFrame(dict(zip(("mean_a", "mean_b"), means, strict=True))).rename_axis("latent")
+
+
+def two_groups(
+    barcodes: PatientCounts, group_a: str, group_b: str, *, ranking: Ranking = "corrected", min_images: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Barcodes of the patients of both groups, (n_a, n_latents) and (n_b, n_latents), by patient.
+
+    Patients with fewer than `min_images` images are left out. Raises AnalysisError for an unknown or repeated group, a
+    group without patients, and patients without images.
+    """
+    counts, groups = usable_patients(barcodes, min_images)
+    _check_groups(groups, group_a, group_b)
+    patients = patient_barcodes(counts, groups, ranking)
+    of_a, of_b = (patients[(groups["diagnosis"] == group).to_numpy()] for group in (group_a, group_b))
+    return of_a, of_b
 
 
 def usable_patients(barcodes: PatientCounts, min_images: int) -> tuple[FloatArray, pd.DataFrame]:
@@ -85,8 +103,7 @@ def usable_patients(barcodes: PatientCounts, min_images: int) -> tuple[FloatArra
     return counts, groups.reset_index(drop=True)
 
 
-def check_groups(groups: pd.DataFrame, group_a: str, group_b: str) -> None:
-    """Raise AnalysisError unless both groups have patients and differ from each other."""
+def _check_groups(groups: pd.DataFrame, group_a: str, group_b: str) -> None:
     known = sorted(groups["diagnosis"].dropna().unique())
     for group in (group_a, group_b):
         if group not in known:
@@ -100,8 +117,7 @@ def patient_barcodes(counts: FloatArray, groups: pd.DataFrame, ranking: Ranking)
     if ranking not in ("corrected", "released"):
         raise AnalysisError(f"ranking {ranking!r} is not known; choose 'corrected' or 'released'")
     n_images: FloatArray = groups["n_images"].to_numpy(dtype=np.float64)
-    denominators = n_images if ranking == "corrected" else np.full_like(n_images, counts.shape[1])
-    return counts / denominators[:, None]
+    return patient_barcode(counts, n_images if ranking == "corrected" else np.full_like(n_images, counts.shape[1]))
 
 
 def stronger(mean: FloatArray, other: FloatArray, n: int) -> NDArray[np.int64]:

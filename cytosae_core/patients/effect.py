@@ -1,21 +1,16 @@
 """How large and how sure the difference of each latent between two groups of patients is.
 
-All of it from the patients' barcodes `a_p` (activating tokens an image), one value a patient: a patient with many
-images counts as one patient.
+All of it from the patients' barcodes (`method.patient_barcode`), one value per patient: a patient with many images
+counts as one patient.
 """
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
+from scipy.stats import false_discovery_control, mannwhitneyu
 
 from cytosae_core.errors import AnalysisError
-from cytosae_core.patients.differential import (
-    PatientCounts,
-    check_groups,
-    patient_barcodes,
-    usable_patients,
-)
+from cytosae_core.patients.differential import PatientCounts, two_groups
 
 FloatArray = NDArray[np.float64]
 
@@ -31,19 +26,16 @@ def latent_effects(barcodes: PatientCounts, group_a: str, group_b: str, *, min_i
     groups, which are not tested. q_value controls the false discovery rate over the tested latents (Benjamini and
     Hochberg 1995). Raises AnalysisError like `differential_latents`.
     """
-    counts, groups = usable_patients(barcodes, min_images)
-    check_groups(groups, group_a, group_b)
-    patients = patient_barcodes(counts, groups, "corrected")
-    a, b = (patients[(groups["diagnosis"] == group).to_numpy()] for group in (group_a, group_b))
+    a, b = two_groups(barcodes, group_a, group_b, min_images=min_images)
     p_value, auroc = mann_whitney(a, b)
     return pd.DataFrame(
         {
             "hedges_g": hedges_g(a, b),
             "auroc": auroc,
             "p_value": p_value,
-            "q_value": benjamini_hochberg(p_value),
+            "q_value": q_values(p_value),
         },
-        index=pd.RangeIndex(counts.shape[1], name="latent"),
+        index=pd.RangeIndex(a.shape[1], name="latent"),
     )
 
 
@@ -70,17 +62,16 @@ def mann_whitney(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     return p_value, auroc
 
 
-def benjamini_hochberg(p_value: FloatArray) -> FloatArray:
-    """q values (k,): the smallest false discovery rate at which each is found; missing ones stay out of the family.
+def q_values(p_value: FloatArray) -> FloatArray:
+    """q values (k,) of Benjamini and Hochberg (1995), at which each is found; missing ones stay out of the family.
 
     Raises AnalysisError for a p value outside of 0 to 1.
     """
-    known = np.flatnonzero(~np.isnan(p_value))
-    p = p_value[known]
-    if ((p < 0) | (p > 1)).any():
-        raise AnalysisError(f"{p[(p < 0) | (p > 1)][0]} is no p value; they go from 0 to 1")
-    falling = np.argsort(-p, kind="stable")
-    q = np.minimum.accumulate(p[falling] * len(p) / np.arange(len(p), 0, -1))
-    result = np.full(p_value.shape, np.nan)
-    result[known[falling]] = np.minimum(q, 1.0)
-    return result
+    is_bad = (p_value < 0) | (p_value > 1)
+    if is_bad.any():
+        raise AnalysisError(f"{p_value[is_bad][0]} is no p value; they go from 0 to 1")
+    known = ~np.isnan(p_value)
+    q_value = np.full(p_value.shape, np.nan)
+    if known.any():
+        q_value[known] = false_discovery_control(p_value[known], method="bh")
+    return q_value

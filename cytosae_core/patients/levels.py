@@ -1,7 +1,7 @@
 """Barcodes of images, patients and diseases, each with its counts and what they are divided by.
 
-a_i = tokens of image i above tau;  a_p = (1 / N_p) sum of a_i over the patient's N_p images;  a_d = (1 / N_d) sum of
-a_p over the disease's N_d patients: a patient with many images weighs as much as any other.
+They are `method.image_barcode`, `method.patient_barcode` and `method.disease_barcode`: a patient with many images
+weighs as much as any other.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from scipy import sparse
 from cytosae_core.concepts.directions import BATCH, Directions
 from cytosae_core.concepts.pooling import CHUNK
 from cytosae_core.geometry import PATCHES
+from cytosae_core.method import disease_barcode, image_barcode
 from cytosae_core.patients.differential import PatientCounts, patient_barcodes, usable_patients
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.source import TokenSource, in_order
@@ -47,7 +48,7 @@ def disease_level(patients: Level) -> Level:
     counts = np.asarray(patients.counts)
     means, sums, rows = [], [], []
     for diagnosis, places in sorted(patients.rows.groupby("diagnosis").indices.items()):
-        means.append(per_image[places].mean(axis=0))
+        means.append(disease_barcode(per_image[places]))
         sums.append(counts[places].sum(axis=0))
         n_images = int(patients.rows["n_images"].to_numpy()[places].sum())
         rows.append({"diagnosis": str(diagnosis), "n_patients": len(places), "n_images": n_images})
@@ -64,7 +65,7 @@ def image_level(
         blocks = []
         for _, batch in in_order(tokens, BATCH):
             used = batch if with_cls else batch[:, PATCHES]
-            blocks.append(sparse.csr_matrix((part.of(used) > tau).sum(axis=1, dtype=np.int32)))
+            blocks.append(sparse.csr_matrix(image_barcode(part.of(used), tau)))
         chunks.append(sparse.vstack(blocks))
         progress(min(first + CHUNK, latents.n_directions), latents.n_directions)
     counts = sparse.csr_matrix(sparse.hstack(chunks))

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics.pairwise import cosine_similarity
 
 from cytosae_core.errors import AnalysisError
 
@@ -18,10 +19,7 @@ def patient_similarity(barcodes: NDArray[np.floating]) -> FloatArray:
     if len(barcodes) < 2:
         raise AnalysisError(f"{len(barcodes)} patients cannot be compared; give at least 2")
     wide = np.asarray(barcodes, dtype=np.float64)
-    centred = wide - wide.mean(axis=0)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 0)
-    similarity: FloatArray = np.clip(unit @ unit.T, -1.0, 1.0)
+    similarity: FloatArray = np.clip(cosine_similarity(wide - wide.mean(axis=0)), -1.0, 1.0)
     return similarity
 
 

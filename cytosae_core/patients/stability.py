@@ -10,14 +10,7 @@ from numpy.typing import NDArray
 
 from cytosae_core.errors import AnalysisError
 from cytosae_core.method import N_DIFFERENTIAL
-from cytosae_core.patients.differential import (
-    PatientCounts,
-    Ranking,
-    check_groups,
-    patient_barcodes,
-    stronger,
-    usable_patients,
-)
+from cytosae_core.patients.differential import PatientCounts, Ranking, stronger, two_groups
 from cytosae_core.progress import Progress, no_progress
 
 FloatArray = NDArray[np.float64]
@@ -46,10 +39,7 @@ def top_stability(
     """
     if n < 1 or n_bootstrap < 1:
         raise AnalysisError(f"n is {n} and n_bootstrap {n_bootstrap}; both must be at least 1")
-    counts, groups = usable_patients(barcodes, min_images)
-    check_groups(groups, group_a, group_b)
-    patients = patient_barcodes(counts, groups, ranking)
-    a, b = (patients[(groups["diagnosis"] == group).to_numpy()] for group in (group_a, group_b))
+    a, b = two_groups(barcodes, group_a, group_b, ranking=ranking, min_images=min_images)
     rng = np.random.default_rng(seed)
     places: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     for index in range(n_bootstrap):
@@ -61,7 +51,7 @@ def top_stability(
 
 
 def _sampled_mean(values: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Mean (k,) of as many patients as there are (n, k), sampled with replacement."""
+    """`method.disease_barcode` (k,) of n patients sampled with replacement from values (n, k); no row is copied."""
     weights = np.bincount(rng.integers(len(values), size=len(values)), minlength=len(values))
     mean: FloatArray = weights @ values / len(values)
     return mean

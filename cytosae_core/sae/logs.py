@@ -91,15 +91,6 @@ def read_metrics(folder: Path) -> pd.DataFrame:
         raise ArtifactError(f"{path} is damaged ({error}); delete the folder and train again") from error
 
 
-def held_out_figures(table: pd.DataFrame) -> dict[str, float]:
-    """The last figures on the held-out images, by name; empty when the run had no held-out images."""
-    columns = [name for name in table.columns if name.startswith(HELD_OUT)]
-    evaluated = table.dropna(subset=columns, how="all") if columns else table[:0]
-    if evaluated.empty:
-        return {}
-    return {name.removeprefix(HELD_OUT): float(evaluated[name].iloc[-1]) for name in columns}
-
-
 def dead_share_window(folder: Path, d_sae: int) -> float:
     """Share of the latents that had not fired within the configured window when the last step of the run began.
 

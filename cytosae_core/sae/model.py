@@ -1,8 +1,4 @@
-"""The sparse autoencoder: two equations and four weights. Losses and files are elsewhere.
-
-z     = ReLU((x - b_dec) W_enc + b_enc)
-x_hat = z W_dec + b_dec
-"""
+"""The sparse autoencoder in torch: `method.encode`, `method.decode`, four weights. Losses and files are elsewhere."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

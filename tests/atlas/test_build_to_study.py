@@ -14,6 +14,7 @@ from cytosae_core.atlas.release.import_release import import_release
 from cytosae_core.atlas.release.options import ReleaseImport
 from cytosae_core.backbone.vit import random_backbone
 from cytosae_core.images.select import list_images
+from cytosae_core.patients.levels import disease_level, patient_level
 from cytosae_core.sae.checkpoint import Checkpoint
 from cytosae_core.simulated.synthetic import write_cohort
 from cytosae_core.study.builder import StudyConfig, build_study
@@ -69,7 +70,7 @@ def test_every_patient_has_the_images_that_were_made(cohort):
     barcodes = cohort.barcodes()
     assert barcodes.groups["n_images"].eq(3).all()
     assert barcodes.groups["diagnosis"].value_counts().eq(2).all()
-    assert len(barcodes.per_disease()) == 5
+    assert len(disease_level(patient_level(barcodes)).barcodes) == 5
     assert cohort.datasets[0].simulated
     assert cohort.datasets[0].label_kind == "patient"
     cells = cohort.patient_references(int(np.argmax(barcodes.counts.sum(axis=0))))

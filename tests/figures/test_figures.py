@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytosae_core.errors import AnalysisError
-from cytosae_core.figures.diseases import Axes, disease_plane, group_means
+from cytosae_core.figures.diseases import Axes, disease_plane
 from cytosae_core.figures.patient_scores import confusion_figure, f1_curve, shown_method
 from cytosae_core.figures.plane import latent_plane
 from cytosae_core.figures.similarity import patient_order, similarity_figure
 from cytosae_core.figures.thresholds import threshold_counts, threshold_figure
-from cytosae_core.patients.differential import differential_latents
+from cytosae_core.patients.differential import differential_latents, group_means
 from cytosae_core.patients.similarity import patient_similarity
 
 NO_LABELS = pd.Series(dtype="str")

@@ -29,6 +29,12 @@ def slow_f1(fold, group):
     return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 0.0
 
 
+def slow_share(fold, group, place):
+    """Of the patients that have the group at this place of (group, predicted), the share that has it at both."""
+    of_group = [one for one in fold if one[place] == group]
+    return sum(g == p for g, p in of_group) / len(of_group) if of_group else 0.0
+
+
 @settings(max_examples=30)
 @given(folds=st.lists(pairs, min_size=1, max_size=3))
 def test_f1_scores_are_those_of_counts(folds):
@@ -37,11 +43,14 @@ def test_f1_scores_are_those_of_counts(folds):
     for number, fold in enumerate(folds):
         f1 = {group: slow_f1(fold, group) for group in GROUPS}
         row = table.loc[number]
-        assert row["macro_f1"] == pytest.approx(sum(f1.values()) / 3)
-        assert row["weighted_f1"] == pytest.approx(sum(f1[g] for g, _ in fold) / len(fold))
-        assert row["accuracy"] == pytest.approx(sum(g == p for g, p in fold) / len(fold))
+        assert row["macro_f1"] == pytest.approx(sum(f1.values()) / 3, rel=1e-12)
+        assert row["weighted_f1"] == pytest.approx(sum(f1[g] for g, _ in fold) / len(fold), rel=1e-12)
+        assert row["accuracy"] == pytest.approx(sum(g == p for g, p in fold) / len(fold), rel=1e-12)
         own = groups[groups["fold"] == number].set_index("group")
-        assert own["f1"].to_dict() == pytest.approx(f1)
+        assert own["f1"].to_dict() == pytest.approx(f1, rel=1e-12)
+        for score, of in (("precision", 1), ("recall", 0)):
+            expected = {group: slow_share(fold, group, of) for group in GROUPS}
+            assert own[score].to_dict() == pytest.approx(expected, rel=1e-12)
         assert own["n_test"].to_dict() == {group: sum(g == group for g, _ in fold) for group in GROUPS}
 
 

@@ -1,5 +1,6 @@
 """Records of runs that never took place."""
 
+from cytosae_core.sae.logs import HELD_OUT
 from cytosae_core.sae.observe import StepRecord
 
 
@@ -28,3 +29,10 @@ def feed(observer, first, last, every=2):
         if step % every == 0:
             observer.on_evaluation(step, figures(step))
             observer.on_checkpoint(step)
+
+
+def held_out_figures(table):
+    """The last figures on the held-out images in a table of a run, by name; none where it never evaluated."""
+    columns = [name for name in table.columns if name.startswith(HELD_OUT)]
+    evaluated = table.dropna(subset=columns, how="all") if columns else table[:0]
+    return {name.removeprefix(HELD_OUT): float(evaluated[name].iloc[-1]) for name in columns if len(evaluated)}

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from cytosae_core.errors import ArtifactError
-from cytosae_core.sae.logs import METRICS_NAME, MetricsTable, held_out_figures, read_metrics
-from tests.sae.records import feed, figures, record
+from cytosae_core.sae.logs import METRICS_NAME, MetricsTable, read_metrics
+from tests.sae.records import feed, figures, held_out_figures, record
 
 
 def test_each_step_is_a_row_and_held_out_figures_stand_where_they_were_computed(tmp_path):

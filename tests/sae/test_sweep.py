@@ -10,9 +10,10 @@ from cytosae_core.errors import ConfigError
 from cytosae_core.sae import train as training
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.grid import Grid
-from cytosae_core.sae.logs import held_out_figures, read_metrics
+from cytosae_core.sae.logs import read_metrics
 from cytosae_core.sae.sweep import open_splits, run_sweep
 from cytosae_core.sae.sweep_table import FIGURES, summarise, to_markdown
+from tests.sae.records import held_out_figures
 from tests.sae.toy_store import toy_store
 
 TINY = SaeConfig(

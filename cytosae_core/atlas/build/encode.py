@@ -1,7 +1,7 @@
 """Tokens of images to sparse activations, without ever holding all tokens by all latents.
 
-z = ReLU((x - b_dec) W_enc + b_enc), one image and a few thousand latents at a time: the products stay in the cache, and
-their shapes, and with them the last bits of every number, do not depend on how many images come at once.
+`method.encode`, one image and a few thousand latents at a time: the products stay in the cache, and their shapes, and
+with them the last bits of every number, do not depend on how many images come at once.
 """
 
 from collections.abc import Iterator

@@ -42,11 +42,6 @@ class LatentStatistics:
         """(n_latents,) m[s]; NaN where there are no active images."""
         return method.mean_activation(self.sum_activation, self.n_active)
 
-    @property
-    def frequency(self) -> npt.NDArray[np.float64]:
-        """(n_latents,) f[s]."""
-        return method.activated_frequency(self.n_active, self.n_images)
-
     def update(self, batch: ImageActivations) -> None:
         """Add images; the time it takes does not depend on how many there were before."""
         active = batch.active()
