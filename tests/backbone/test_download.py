@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from huggingface_hub import constants
 
 from cytosae_core.backbone import download
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
@@ -15,6 +16,9 @@ from cytosae_core.errors import BackboneError, ChecksumError
 CONTENT = bytes(range(256)) * 9000
 
 
+COMMIT = "c" * 40
+
+
 class Server:
     """What the far side says; the tests change its attributes."""
 
@@ -22,7 +26,8 @@ class Server:
         self.etag = hashlib.sha256(CONTENT).hexdigest()
         self.md5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
         self.n_sent = len(CONTENT)
-        self.asked = []
+        self.n_answers = 999
+        self.asked, self.ranges = [], []
 
 
 @pytest.fixture
@@ -41,25 +46,42 @@ def server():
 
         def _answer(self, send_body):
             state.asked.append((self.command, self.path))
-            if "/resolve/main/" in self.path:  # the hub answers with a redirection that carries the checksum
+            if "/resolve/" in self.path and self.path.endswith("_b.bin"):
+                # the hub sends elsewhere for the bytes, and tells the checksum of large files, of others another tag
                 self.send_response(302)
-                self.send_header("Location", "/bytes")
-                if state.etag:
-                    self.send_header("X-Linked-ETag", f'"{state.etag}"')
+                self.send_header("Location", f"{state.url.replace('127.0.0.1', 'localhost')}/bytes")
+                self.send_header("X-Repo-Commit", COMMIT)
+                self.send_header("X-Linked-Size", str(len(CONTENT)))
+                self.send_header("X-Linked-ETag" if state.etag else "ETag", f'"{state.etag or "e" * 40}"')
                 self.end_headers()
             elif self.path.startswith("/api/records/"):
                 self._send(json.dumps({"files": [{"key": "DinoBloom-B.pth", "checksum": state.md5}]}).encode())
             elif self.path == "/bytes" or "/files/DinoBloom-B.pth" in self.path:
-                self._send(CONTENT, send_body)
+                self._send_bytes()
             else:
                 self.send_error(404)
 
-        def _send(self, body, send_body=True):
+        def _send_bytes(self):
+            """From the byte on that is asked for, and `n_sent` of them at most."""
+            state.n_answers -= 1
+            if state.n_answers < 0:
+                self.send_error(503)
+                return
+            asked_for = self.headers.get("Range")
+            state.ranges += [asked_for] if asked_for else []
+            first = int(asked_for.removeprefix("bytes=").split("-")[0]) if asked_for else 0
+            self.send_response(206 if asked_for else 200)
+            self.send_header("Content-Length", str(len(CONTENT) - first))
+            if asked_for:
+                self.send_header("Content-Range", f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}")
+            self.end_headers()
+            self.wfile.write(CONTENT[first : first + state.n_sent])
+
+        def _send(self, body):
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if send_body:
-                self.wfile.write(body[: state.n_sent] if body is CONTENT else body)
+            self.wfile.write(body)
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=http.serve_forever)
@@ -126,16 +148,47 @@ def test_where_nothing_is_published_the_checksum_is_recorded_and_kept_to(server,
         fetch(server, tmp_path, origin)
 
 
-def test_a_connection_that_ends_early_leaves_nothing_behind(server, tmp_path):
-    server.n_sent = 1000
-    with pytest.raises(BackboneError, match=r"cannot be fetched|ended after 1000 of"):
-        fetch(server, tmp_path)
+@pytest.mark.parametrize("origin", ["hub", "zenodo"])
+def test_a_connection_that_ends_early_and_does_not_come_back_leaves_nothing_behind(server, tmp_path, origin):
+    server.n_sent, server.n_answers = 1000, 1
+    with pytest.raises(BackboneError, match=r"(_b\.bin|B\.pth\?download=1) cannot be fetched \(.*put it into"):
+        fetch(server, tmp_path, origin)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_from_the_hub_goes_on_where_the_connection_broke(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100_000)  # a piece that is not whole comes again
+    server.n_sent, told = 2 * len(CONTENT) // 3, []
+    found = fetch(server, tmp_path, progress=lambda n, total: told.append((n, total)))
+    assert found.path.read_bytes() == CONTENT
+    assert found.is_compared
+    assert server.asked.count(("GET", "/bytes")) == 2
+    assert server.ranges == [f"bytes={server.n_sent // 100_000 * 100_000}-"]
+    assert told == sorted(told)
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_the_file_and_its_checksum_are_those_of_one_commit(server, tmp_path):
+    fetch(server, tmp_path)
+    asked = [path for command, path in server.asked if command == "HEAD"]
+    assert asked[0] == "/MarrLab/DinoBloom/resolve/main/pytorch_model_b.bin"
+    assert asked[1:] == [f"/MarrLab/DinoBloom/resolve/{COMMIT}/pytorch_model_b.bin"]
+
+
+def test_no_token_of_the_user_is_sent_to_the_hub(server, tmp_path, monkeypatch):
+    sent = []
+    plain = download.hf_hub_download
+    monkeypatch.setattr(download, "hf_hub_download", lambda *a, **k: sent.append(k["token"]) or plain(*a, **k))
+    fetch(server, tmp_path)
+    assert sent == [False]
 
 
 def test_a_missing_network_is_told_with_what_to_do(tmp_path):
     with pytest.raises(BackboneError, match=r"cannot be fetched .*put it into .* as pytorch_model_b\.bin"):
         fetch_weights("dinobloom-b", tmp_path, base_url="http://127.0.0.1:9")
+    with pytest.raises(BackboneError, match=r"cannot be fetched .*put it into .* as DinoBloom-B\.pth"):
+        fetch_weights("dinobloom-b", tmp_path, "zenodo", base_url="http://127.0.0.1:9")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_not_there_is_told_with_its_address(server, tmp_path):
