@@ -99,7 +99,7 @@ def _text(body: Payload, name: str) -> str:
 
 
 def _session(request: Request) -> Session:
-    session = repository().resume(request.cookies.get(COOKIE, ""))
+    session = repository().sessions.resume(request.cookies.get(COOKIE, ""))
     if session is None:
         raise SignInError("you are signed out; please sign in again")
     return session
@@ -112,7 +112,7 @@ def _study_of(session: Session, study_id: str) -> OpenStudy:
 
 
 def _sign_in(request: Request, body: Payload) -> Response:
-    session = repository().sign_in(_text(body, "rater_code").strip(), _text(body, "access_code").strip())
+    session = repository().sessions.sign_in(_text(body, "rater_code").strip(), _text(body, "access_code").strip())
     return _with_cookie(JSONResponse({"rater_code": session.rater_code}), request, session)
 
 
@@ -130,7 +130,7 @@ def _with_cookie(response: Response, request: Request, session: Session) -> Resp
 
 
 def _sign_out(request: Request, body: Payload) -> Response:
-    repository().sign_out(request.cookies.get(COOKIE, ""))
+    repository().sessions.sign_out(request.cookies.get(COOKIE, ""))
     response = JSONResponse({})
     response.delete_cookie(COOKIE)
     return response
@@ -142,10 +142,10 @@ def _turn(request: Request, body: Payload) -> Response:
     opened = _study_of(session, query.get("study", ""))
     place = (session.rater_id, opened.study.study_id, query.get("task", ""))
     if "item" in query:
-        screen = repository().show_judged(*place, query["item"], query.get("stage", ""), APP_VERSION)
+        screen = repository().desk.show_judged(*place, query["item"], query.get("stage", ""), APP_VERSION)
         shown = turn(opened, session, screen)
     else:
-        shown = turn(opened, session, repository().show_next(*place, APP_VERSION))
+        shown = turn(opened, session, repository().desk.show_next(*place, APP_VERSION))
     return _with_cookie(JSONResponse(shown, headers={"Cache-Control": "no-store"}), request, session)
 
 
@@ -154,7 +154,7 @@ def _draft(request: Request, body: Payload) -> Response:
     sequence = body.get("sequence")
     if not isinstance(sequence, int):
         raise AnswerError("the draft has no number; reload the page")
-    saved_at = repository().save_draft(
+    saved_at = repository().drafts.save(
         session.rater_id,
         _text(body, "nonce"),
         _answers(body),
@@ -167,7 +167,7 @@ def _draft(request: Request, body: Payload) -> Response:
 def _judgement(request: Request, body: Payload) -> Response:
     session = _session(request)
     opened = _study_of(session, _text(body, "study"))
-    receipt, screen = repository().submit_and_show_next(
+    receipt, screen = repository().desk.submit_and_show_next(
         session.rater_id,
         _text(body, "nonce"),
         _answers(body),

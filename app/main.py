@@ -21,7 +21,7 @@ def main() -> None:
     st.set_page_config(page_title="CytoSAE workbench", page_icon="🔬", layout="wide")
     page_style.apply()
     try:
-        session = repository().resume(st.context.cookies.get(COOKIE, ""))
+        session = repository().sessions.resume(st.context.cookies.get(COOKIE, ""))
         if session is None:
             sign_in.show()
         else:
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _screens(session: Session) -> None:
-    studies = repository().rater_studies(session.rater_id)
+    studies = repository().raters.studies_of(session.rater_id)
     if not studies:
         st.info(f"{session.rater_code} takes part in no study yet; ask the coordinator.")
         return

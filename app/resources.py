@@ -46,8 +46,8 @@ def open_study(study_id: str) -> OpenStudy:
     Raises StudyError when the atlas is another one than the study was made from, and ArtifactError when it is
     not there or damaged.
     """
-    study = repository().load_study(study_id)
-    atlas_path = Path(os.environ.get("CYTOSAE_ATLAS") or repository().atlas_path(study_id))
+    study = repository().studies.load(study_id)
+    atlas_path = Path(os.environ.get("CYTOSAE_ATLAS") or repository().studies.atlas_path(study_id))
     atlas = LatentAtlas.open(atlas_path if atlas_path.is_absolute() else ROOT / atlas_path)
     if atlas.atlas_id != study.atlas_id:
         raise StudyError(

@@ -12,21 +12,21 @@ study_id = os.environ["BENCH_STUDY"]
 @st.cache_resource
 def rater_id() -> str:
     """The rater; the plain app signs in by itself."""
-    return repository().sign_in(os.environ["BENCH_RATER"], os.environ["BENCH_ACCESS_CODE"]).rater_id
+    return repository().sessions.sign_in(os.environ["BENCH_RATER"], os.environ["BENCH_ACCESS_CODE"]).rater_id
 
 
 def save() -> None:
     """Store the judgement of the item on the screen."""
     answers = {"meaningful": "no", "confidence": "3"}
-    repository().submit(rater_id(), st.session_state.nonce, answers)
+    repository().judgements.submit(rater_id(), st.session_state.nonce, answers)
 
 
 st.set_page_config(layout="wide")
 opened = open_study(study_id)
-turn = repository().current(rater_id(), study_id, "concept")
+turn = repository().desk.current(rater_id(), study_id, "concept")
 if turn is not None:
     item = opened.items[turn.item_id]
-    shown = repository().present(rater_id(), study_id, item.item_id, turn.stage_id, item.pictures_digest, "bench")
+    shown = repository().desk.present(rater_id(), study_id, item.item_id, turn.stage_id, item.pictures_digest, "bench")
     st.session_state.nonce = shown.nonce
     st.button("Save", on_click=save, shortcut="Ctrl+S")
     st.html(f"<span class=shown>{item.item_id}</span>")

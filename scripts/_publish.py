@@ -27,7 +27,7 @@ def publish_study(study: Study, repository: Repository, atlas: Path, folder: Pat
             "make that folder writable, with space left, and run the same command again"
         ) from error
     try:
-        repository.register_study(
+        repository.studies.register(
             study, atlas.relative_to(ROOT).as_posix() if atlas.is_relative_to(ROOT) else str(atlas)
         )
     except BaseException:

@@ -39,7 +39,7 @@ def take(database: str, study_id: str, out: Path, size: tuple[int, int]) -> list
     try:
         backup(open_engine(database), work / "copy.db")
         code = new_access_code()
-        Repository(open_engine(work / "copy.db")).add_rater(RATER, study_id, access_code=code)
+        Repository(open_engine(work / "copy.db")).raters.add(RATER, study_id, access_code=code)
         with _server(work) as address, sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=browser_path)
             page = browser.new_page(viewport={"width": size[0], "height": size[1]})

@@ -52,7 +52,7 @@ def refuse_busy_port(port: int) -> None:
 
 def say_studies() -> None:
     """Print the studies of the database; ConfigError where there is none."""
-    studies = Repository(open_database()).studies()
+    studies = Repository(open_database()).studies.all()
     if not studies:
         raise ConfigError("the database holds no study; make one of a finished atlas with --atlas FOLDER")
     for study in studies:
@@ -107,9 +107,9 @@ def made_before(repository: Repository, atlas: LatentAtlas, config: StudyConfig)
     asked = {"concept": {name: getattr(config, name) for name in _RECORDED}}
     if config.groups is not None:
         asked["disease"] = {"groups": list(config.groups), "n_wanted": config.n_differential, "seed": config.seed}
-    for summary in repository.studies():
+    for summary in repository.studies.all():
         if summary.title == config.title:
-            study = repository.load_study(summary.study_id)
+            study = repository.studies.load(summary.study_id)
             is_asked = study.sampling.keys() == asked.keys() and all(
                 asked[task].items() <= study.sampling[task].items() for task in asked
             )
@@ -127,8 +127,8 @@ def sign_in_of(study_id: str) -> tuple[str, str]:
     note = ROOT / SIGN_IN
     repository = Repository(open_database())
     code = note.read_text() if note.exists() else new_access_code()
-    if not note.exists() or GUEST not in set(repository.rater_table(study_id)["rater_code"]):
-        repository.add_rater(GUEST, study_id, access_code=code)
+    if not note.exists() or GUEST not in set(repository.raters.table(study_id)["rater_code"]):
+        repository.raters.add(GUEST, study_id, access_code=code)
     if not note.exists():
         _write_privately(note, code)
     return GUEST, code

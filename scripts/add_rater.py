@@ -31,7 +31,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Add the rater, and print the access code if there is a new one."""
-    access_code = Repository(open_database(config.database)).add_rater(
+    access_code = Repository(open_database(config.database)).raters.add(
         config.code,
         config.study,
         access_code=new_access_code() if config.new_code else None,

@@ -89,7 +89,7 @@ def show(label: str, milliseconds: list[float]) -> None:
 
 def time_atlas(config: Config) -> Iterator[float]:
     """Seconds to open the study's atlas, five times."""
-    atlas_path = Repository(open_engine(config.database)).atlas_path(config.study)
+    atlas_path = Repository(open_engine(config.database)).studies.atlas_path(config.study)
     for _ in range(5):
         start = time.perf_counter()
         LatentAtlas.open(_root.ROOT / atlas_path)
@@ -108,7 +108,7 @@ def interleaved(config: Config, browser: Browser, ours: Path, plain: Path) -> tu
     """Milliseconds of each save, one of each app in turn, to the last item but one."""
     with server("app/server.py", config, ours) as first, server(str(PLAIN_APP), config, plain) as second:
         savers = save_ours(desk(config, browser, first)), save_plain(plain_page(browser, second))
-        n_items = len(Repository(open_engine(ours)).load_study(config.study).items_of("concept"))
+        n_items = len(Repository(open_engine(ours)).studies.load(config.study).items_of("concept"))
         pairs = [(next(savers[0]), next(savers[1])) for _ in range(n_items - 1)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 

@@ -36,7 +36,7 @@ def main(config: Config) -> None:
     except ImportError as error:
         sys.exit(f"error: {error}; install the packages of tests/requirements.txt (bash scripts/test.sh does)")
     engine = open_database(config.database)
-    simulated = [one.study_id for one in Repository(engine).studies() if one.simulated]
+    simulated = [one.study_id for one in Repository(engine).studies.all() if one.simulated]
     if not config.study and not simulated:
         raise ConfigError("the database holds no SIMULATED study; make one with bash scripts/start.sh, or name --study")
     database = str(engine.url.database)

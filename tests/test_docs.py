@@ -236,5 +236,5 @@ class Reader:
         from cytosae_core.judging.database import open_engine
         from cytosae_core.judging.repository import Repository
 
-        studies = Repository(open_engine(self.folder / "annotations.db")).studies()
+        studies = Repository(open_engine(self.folder / "annotations.db")).studies.all()
         self.study_id = studies[-1].study_id

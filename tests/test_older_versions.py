@@ -248,8 +248,8 @@ def test_results_of_the_demo_of_version_1_are_found_and_not_made_again(tmp_path)
 
 def test_a_study_of_version_1_opens_and_its_pictures_lie_in_its_atlas(repository):
     study, atlas = read_study(OLD / "studies" / STUDY["study_id"]), LatentAtlas.open(OLD / "atlas")
-    assert study == repository.load_study(STUDY["study_id"])
-    assert repository.atlas_path(study.study_id) == STUDY["atlas_path"]
+    assert study == repository.studies.load(STUDY["study_id"])
+    assert repository.studies.atlas_path(study.study_id) == STUDY["atlas_path"]
     assert (study.atlas_id, study.sae_id) == (atlas.atlas_id, atlas.sae_id)
     assert [[item.task_id, item.role] for item in study.items] == STUDY["roles"]
     assert all(atlas.picture_path(picture.sha256) for item in study.items for picture in item.pictures)
@@ -259,7 +259,7 @@ def test_a_study_of_version_1_opens_and_its_pictures_lie_in_its_atlas(repository
 def test_a_database_and_a_backup_of_version_1_open_with_the_same_judgements(tmp_path, name):
     shutil.copy(OLD / name, tmp_path / "annotations.db")
     engine = open_engine(tmp_path / "annotations.db")
-    assert judged(Repository(engine).judgement_table(STUDY["study_id"])) == STUDY["judgements"]
+    assert judged(Repository(engine).results.judgement_table(STUDY["study_id"])) == STUDY["judgements"]
     with pytest.raises(IntegrityError, match="never changed or deleted"), writing(engine) as connection:
         connection.execute(text("UPDATE judgements SET answers = '{}'"))
     engine.dispose()
@@ -269,16 +269,18 @@ def test_a_database_and_a_backup_of_version_1_open_with_the_same_judgements(tmp_
 
 
 def test_a_rater_of_version_1_is_still_signed_in_and_judges_on(repository):
-    session = repository.resume(STUDY["tokens"]["R01"])
-    assert repository.sign_in("R01", STUDY["access_code"]).rater_id == session.rater_id == STUDY["raters"]["R01"]
+    session = repository.sessions.resume(STUDY["tokens"]["R01"])
+    assert (
+        repository.sessions.sign_in("R01", STUDY["access_code"]).rater_id == session.rater_id == STUDY["raters"]["R01"]
+    )
     item_id, stage_id, draft = STUDY["draft"]
-    turn = repository.current(session.rater_id, STUDY["study_id"], "disease")
+    turn = repository.desk.current(session.rater_id, STUDY["study_id"], "disease")
     assert (turn.item_id, turn.stage_id) == (item_id, stage_id)
-    assert repository.show_next(session.rater_id, STUDY["study_id"], "disease", "now").draft == draft
-    digest = repository.load_study(STUDY["study_id"]).item(item_id).pictures_digest
-    shown = repository.present(session.rater_id, STUDY["study_id"], item_id, stage_id, digest, "now")
-    assert repository.submit(session.rater_id, shown.nonce, {**draft, "confidence": "1"}).is_new
-    table = repository.judgement_table(STUDY["study_id"])
+    assert repository.desk.show_next(session.rater_id, STUDY["study_id"], "disease", "now").draft == draft
+    digest = repository.studies.load(STUDY["study_id"]).item(item_id).pictures_digest
+    shown = repository.desk.present(session.rater_id, STUDY["study_id"], item_id, stage_id, digest, "now")
+    assert repository.judgements.submit(session.rater_id, shown.nonce, {**draft, "confidence": "1"}).is_new
+    table = repository.results.judgement_table(STUDY["study_id"])
     assert judged(table)[:-1] == STUDY["judgements"]
     assert table.iloc[-1][["item_id", "overlay_used"]].tolist() == [item_id, True]  # the draft said so
 

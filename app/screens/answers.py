@@ -17,7 +17,7 @@ def show(context: Context) -> None:
     """All judgements, newest first; the button opens one for revision. Earlier versions are kept."""
     st.title("My answers")
     notices.show_simulated(context.opened.study.simulated)
-    judged = repository().my_judgements(context.session.rater_id, context.study_id)
+    judged = repository().results.my_judgements(context.session.rater_id, context.study_id)
     if not judged:
         st.write("Nothing was saved yet.")
     newest_first = sorted(judged, key=lambda one: one.submitted_at, reverse=True)
@@ -31,7 +31,7 @@ def show(context: Context) -> None:
 def _card(context: Context, judged: Judged) -> AnswerCard:
     task = context.opened.study.task(judged.task_id)
     stage = task.stage(judged.stage_id)
-    order = repository().order(context.session.rater_id, context.study_id, judged.task_id)
+    order = repository().desk.order(context.session.rater_id, context.study_id, judged.task_id)
     pictures = [picture.sha256 for picture in context.opened.items[judged.item_id].pictures if picture.sha256]
     return AnswerCard(
         title=f"{task.title} {order.index(judged.item_id) + 1}" + (f" · {stage.title}" if len(task.stages) > 1 else ""),

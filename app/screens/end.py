@@ -10,7 +10,7 @@ from app.screens.context import Context
 def show(context: Context, task_id: str) -> None:
     """Thanks, what was saved, and what can be done next."""
     study = context.opened.study
-    progress = repository().progress(context.session.rater_id, study.study_id)
+    progress = repository().desk.progress(context.session.rater_id, study.study_id)
     st.title("All done. Thank you.")
     notices.show_simulated(study.simulated)
     st.write(f"All {progress[task_id].n_items} screens of “{study.task(task_id).title}” are judged and saved.")

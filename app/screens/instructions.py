@@ -12,7 +12,7 @@ from cytosae_core.study.protocol import Task
 def show(context: Context) -> None:
     """The instructions of each task, and the way in."""
     study = context.opened.study
-    progress = repository().progress(context.session.rater_id, study.study_id)
+    progress = repository().desk.progress(context.session.rater_id, study.study_id)
     st.title(study.title)
     notices.show_simulated(study.simulated)
     for column, task in zip(st.columns(max(2, len(study.tasks)), gap="large"), study.tasks, strict=False):

@@ -32,4 +32,4 @@ def show(context: Context, task_id: str) -> None:
 
 
 def _is_done(context: Context, task_id: str) -> bool:
-    return repository().current(context.session.rater_id, context.study_id, task_id) is None
+    return repository().desk.current(context.session.rater_id, context.study_id, task_id) is None

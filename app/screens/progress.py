@@ -13,7 +13,7 @@ def show(context: Context) -> None:
     st.title("My progress")
     notices.show_simulated(study.simulated)
     for task in study.tasks:
-        done = repository().progress(context.session.rater_id, study.study_id)[task.task_id]
+        done = repository().desk.progress(context.session.rater_id, study.study_id)[task.task_id]
         st.subheader(task.title)
         st.progress(done.n_done / max(done.n_items, 1), text=f"{done.n_done} of {done.n_items} judged")
         if done.n_done < done.n_items:
@@ -23,7 +23,7 @@ def show(context: Context) -> None:
 
 
 def _last_saved(context: Context) -> None:
-    judged = repository().my_judgements(context.session.rater_id, context.study_id)
+    judged = repository().results.my_judgements(context.session.rater_id, context.study_id)
     if judged:
         last = max(one.submitted_at for one in judged)
         st.write(f"{len(judged)} answers are in the database; the last was saved on {last:%Y-%m-%d at %H:%M:%S} UTC.")

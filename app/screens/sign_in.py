@@ -14,7 +14,7 @@ def show() -> None:
 
 def _show() -> None:
     st.title("CytoSAE workbench")
-    if not repository().studies():
+    if not repository().studies.all():
         st.info(
             "There is no study in this database yet. The coordinator makes one with "
             "`scripts/create_study.py` and adds raters with `scripts/add_rater.py`; the README says how."

@@ -27,7 +27,7 @@ def check_studies(root: Path, database: str, atlas: str = "", *, is_quick: bool 
     findings = [_of_database(database, found)]
     if found.is_current:
         repository = Repository(found.engine)
-        findings += [_of_study(root, repository, one.study_id, atlas, is_quick) for one in repository.studies()]
+        findings += [_of_study(root, repository, one.study_id, atlas, is_quick) for one in repository.studies.all()]
     found.engine.dispose()
     return findings
 
@@ -43,8 +43,8 @@ def _of_database(database: str, found: Examined) -> Finding:
 
 def _of_study(root: Path, repository: Repository, study_id: str, stand_in: str, is_quick: bool) -> Finding:
     try:
-        study = repository.load_study(study_id)
-        path = Path(stand_in or repository.atlas_path(study_id))
+        study = repository.studies.load(study_id)
+        path = Path(stand_in or repository.studies.atlas_path(study_id))
         atlas = LatentAtlas.open(path if path.is_absolute() else root / path)
         if not is_quick:
             atlas.verify()

@@ -21,7 +21,7 @@ class AnswerTable:
 
     study: Study
     judgements: pd.DataFrame
-    """As from `Repository.judgement_table`: `answers` holds a dict."""
+    """As from `Results.judgement_table`: `answers` holds a dict."""
 
     @cached_property
     def flat(self) -> pd.DataFrame:

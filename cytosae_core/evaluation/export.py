@@ -48,10 +48,10 @@ def export_study(
     left out unless `with_names`. `seed` is that of the bootstrap, by default the study's. A study without judgements
     exports too. Raises StudyError when there is no such study, ConfigError when the folder exists already.
     """
-    study = repository.load_study(study_id)
+    study = repository.studies.load(study_id)
     check_folder_name(study.study_id)
-    answers = AnswerTable(study, repository.judgement_table(study_id))
-    raters = _raters(repository.rater_table(study_id, with_names=with_names), answers)
+    answers = AnswerTable(study, repository.results.judgement_table(study_id))
+    raters = _raters(repository.raters.table(study_id, with_names=with_names), answers)
     bootstrap_seed = study.seed if seed is None else seed
     tables = study_tables(answers, raters, n_resamples=n_resamples, seed=bootstrap_seed)
     exported_at = now().astimezone(UTC)

@@ -10,16 +10,20 @@ from cytosae_core.errors import AnswerError, SubmitRefusedError
 from cytosae_core.judging.models import DraftRow
 from cytosae_core.judging.rules import Shown, check_draft, latest_judgement, presentation
 from cytosae_core.judging.store import Store, hold_rater
+from cytosae_core.judging.studies import Studies
 from cytosae_core.study.protocol import Stage
 
 _MAX_SEQUENCE = 2**53 - 1
 """The largest whole number that a browser counts to."""
 
 
-class Drafts(Store):
-    """Queries about answers that are not submitted."""
+class Drafts:
+    """Answers that are not submitted yet."""
 
-    def save_draft(
+    def __init__(self, store: Store, studies: Studies) -> None:
+        self._store, self._studies = store, studies
+
+    def save(
         self, rater_id: str, nonce: str, answers: Mapping[str, Any], *, sequence: int, overlay_used: bool = False
     ) -> datetime:
         """Keep answers to what was shown under `nonce`; returns when the kept draft was saved, as read back.
@@ -32,18 +36,18 @@ class Drafts(Store):
         """
         if not 0 <= sequence <= _MAX_SEQUENCE:
             raise AnswerError(f"the draft has sequence {sequence}, not one from 0 to {_MAX_SEQUENCE}; reload the page")
-        with self._writing() as connection:
+        with self._store.writing() as connection:
             hold_rater(connection, rater_id)
             shown = presentation(connection, rater_id, nonce)
             _refuse_if_judged(connection, shown)
             kept = check_draft(self._stage(shown), answers)
-            row = {"answers": kept, "number": shown.number, "sequence": sequence, "saved_at": self._clock()}
+            row = {"answers": kept, "number": shown.number, "sequence": sequence, "saved_at": self._store.now()}
             _keep(connection, shown.key, row, overlay_used)
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             return connection.execute(select(DraftRow.saved_at).filter_by(**shown.key)).scalar_one()
 
     def _stage(self, shown: Shown) -> Stage:
-        study = self.load_study(shown.study_id)
+        study = self._studies.load(shown.study_id)
         return study.task(study.item(shown.item_id).task_id).stage(shown.stage_id)
 
 

@@ -13,6 +13,7 @@ from cytosae_core.errors import ConfigError
 from cytosae_core.judging.models import OrderRow, RaterRow, SessionRow, StudyRaterRow, StudyRow
 from cytosae_core.judging.records import StudySummary
 from cytosae_core.judging.store import Store
+from cytosae_core.judging.studies import Studies
 from cytosae_core.study.order import sampled_order
 from cytosae_core.study.protocol import Study
 
@@ -22,10 +23,14 @@ _MIN_ACCESS_CODE = 8
 _MAX_ACCESS_CODE = 200
 
 
-class Raters(Store):
-    """Queries about raters."""
+class Raters:
+    """Who takes part in which study."""
 
-    def add_rater(
+    def __init__(self, store: Store, studies: Studies, hasher: PasswordHasher | None = None) -> None:
+        """`hasher` decides how much work it is to guess an access code; None: argon2's recommended parameters."""
+        self._store, self._studies, self._hasher = store, studies, hasher
+
+    def add(
         self,
         rater_code: str,
         study_id: str,
@@ -42,11 +47,11 @@ class Raters(Store):
         experience. `role`, `years` and `name` of an existing rater change only where given. Raises ConfigError for
         a code that cannot work, StudyError when there is no such study.
         """
-        study = self.load_study(study_id)
+        study = self._studies.load(study_id)
         if not _CODE.fullmatch(rater_code):
             raise ConfigError(f"{rater_code!r} is no rater code; use 1 to 32 letters, digits, '_', '-' or '.'")
         about = {"role": role, "years": years, "name": name}
-        with self._writing() as connection:
+        with self._store.writing() as connection:
             found = connection.execute(
                 select(RaterRow.rater_id, RaterRow.rater_code).where(RaterRow.code_key == code_key(rater_code))
             ).one_or_none()
@@ -59,7 +64,7 @@ class Raters(Store):
             self._join(connection, rater_id, rater_code, study)
         return access_code or ""
 
-    def rater_studies(self, rater_id: str) -> list[StudySummary]:
+    def studies_of(self, rater_id: str) -> list[StudySummary]:
         """The studies that the rater takes part in, the newest first."""
         query = (
             select(StudyRow.study_id, StudyRow.title, StudyRow.created_at, StudyRow.simulated)
@@ -67,10 +72,10 @@ class Raters(Store):
             .where(StudyRaterRow.rater_id == rater_id)
             .order_by(StudyRow.created_at.desc(), StudyRow.study_id)
         )
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             return [StudySummary(*row) for row in connection.execute(query)]
 
-    def rater_table(self, study_id: str, with_names: bool = False) -> pd.DataFrame:
+    def table(self, study_id: str, with_names: bool = False) -> pd.DataFrame:
         """One row a rater of the study: rater_code, role, years (missing where unknown); `name` only on request."""
         columns = [RaterRow.rater_code, RaterRow.role, RaterRow.years]
         query = (
@@ -79,9 +84,9 @@ class Raters(Store):
             .where(StudyRaterRow.study_id == study_id)
             .order_by(RaterRow.rater_code)
         )
-        self.load_study(study_id)
+        self._studies.load(study_id)
         names = ["rater_code", "role", "years", *(["name"] if with_names else [])]
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             table = pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=names)
         return table.astype({"years": "float64"})
 
@@ -92,7 +97,7 @@ class Raters(Store):
             "rater_code": rater_code,
             "code_key": code_key(rater_code),
             "access_hash": access_hash(access_code, self._hasher),
-            "created_at": self._clock(),
+            "created_at": self._store.now(),
         }
         connection.execute(insert(RaterRow), {**row, **about})
         return rater_id
@@ -102,7 +107,7 @@ class Raters(Store):
         known = select(StudyRaterRow.rater_id).filter_by(**member)
         if connection.scalar(known) is not None:
             return
-        connection.execute(insert(StudyRaterRow), {**member, "added_at": self._clock()})
+        connection.execute(insert(StudyRaterRow), {**member, "added_at": self._store.now()})
         rows = [
             {**member, "task_id": task.task_id, "position": position, "item_id": item_id}
             for task in study.tasks

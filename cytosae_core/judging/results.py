@@ -9,6 +9,7 @@ from sqlalchemy import select
 from cytosae_core.judging.models import JudgementRow, RaterRow
 from cytosae_core.judging.records import Judged
 from cytosae_core.judging.store import Store
+from cytosae_core.judging.studies import Studies
 from cytosae_core.study.protocol import Item
 
 _COLUMNS = (
@@ -32,19 +33,22 @@ _COLUMNS = (
 )
 
 
-class Results(Store):
-    """Queries about judgements that are stored."""
+class Results:
+    """What was judged."""
+
+    def __init__(self, store: Store, studies: Studies) -> None:
+        self._store, self._studies = store, studies
 
     def my_judgements(self, rater_id: str, study_id: str) -> list[Judged]:
         """The rater's latest judgement of each stage of each item, in the order of their saving."""
-        study = self.load_study(study_id)
+        study = self._studies.load(study_id)
         columns = (JudgementRow.item_id, JudgementRow.stage_id, JudgementRow.revision, JudgementRow.answers)
         query = (
             select(*columns, JudgementRow.submitted_at)
             .where(JudgementRow.rater_id == rater_id, JudgementRow.study_id == study_id)
             .order_by(JudgementRow.revision)
         )
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             latest = {(row.item_id, row.stage_id): row for row in connection.execute(query)}
         return [
             Judged(row.item_id, study.item(row.item_id).task_id, *row[1:])
@@ -58,14 +62,14 @@ class Results(Store):
         is_latest (of this rater, item and stage), answers (dict), shown_at and submitted_at (aware, UTC), seconds
         (from the last showing before the saving), overlay_used, pictures_digest, app_version.
         """
-        study = self.load_study(study_id)
+        study = self._studies.load(study_id)
         query = (
             select(JudgementRow.__table__, RaterRow.rater_code)
             .join(RaterRow, RaterRow.rater_id == JudgementRow.rater_id)
             .where(JudgementRow.study_id == study_id)
             .order_by(JudgementRow.submitted_at, JudgementRow.judgement_id)
         )
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         table = pd.DataFrame(rows, columns=[*JudgementRow.__table__.c.keys(), "rater_code"])
         items = {item.item_id: item for item in study.items}

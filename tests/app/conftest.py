@@ -44,9 +44,9 @@ def make_site(folder: Path, *, n_differential: int = 3, simulated: bool = False)
     )
     study = build_study(atlas, config)
     repository = Repository(open_engine(folder / "annotations.db"), hasher=CHEAP_HASHER)
-    repository.register_study(study, str(folder / "atlas"))
+    repository.studies.register(study, str(folder / "atlas"))
     for rater_code, access_code in ACCESS_CODES.items():
-        repository.add_rater(rater_code, study.study_id, access_code=access_code)
+        repository.raters.add(rater_code, study.study_id, access_code=access_code)
     return Site(folder / "annotations.db", atlas, study, repository)
 
 
@@ -54,7 +54,7 @@ def copied_site(prepared: Path, folder: Path) -> Site:
     """The prepared atlas and study with a database of its own."""
     backup(open_engine(prepared / "annotations.db"), folder / "annotations.db")
     repository = Repository(open_engine(folder / "annotations.db"))
-    study = repository.load_study(repository.studies()[0].study_id)
+    study = repository.studies.load(repository.studies.all()[0].study_id)
     return Site(folder / "annotations.db", LatentAtlas.open(prepared / "atlas"), study, repository)
 
 

@@ -9,7 +9,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from app import resources
 from app.api import routes
+from cytosae_core.errors import StorageFullError
 from tests.app.conftest import ACCESS_CODES
 from tests.atlas.tiny import make_tiny_atlas
 
@@ -26,7 +28,7 @@ def client(site):
 @pytest.fixture
 def unhurried(monkeypatch):
     """Tests need not wait 0.4 s before each answer; the guard itself has a test of its own."""
-    monkeypatch.setattr("cytosae_core.judging.submit.MIN_VIEWING", timedelta(0))
+    monkeypatch.setattr("cytosae_core.judging.judgements.MIN_VIEWING", timedelta(0))
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_the_same_nonce_is_stored_once_and_acknowledged_twice(rater, site, unhur
     first, second = (submit(rater, site, turn, ANSWERS) for _ in range(2))
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.json()["saved_at"] == second.json()["saved_at"]
-    assert len(site.repository.judgement_table(site.study.study_id)) == 1
+    assert len(site.repository.results.judgement_table(site.study.study_id)) == 1
 
 
 def test_two_tabs_on_one_item_give_one_judgement_and_one_clear_refusal(rater, site, unhurried):
@@ -127,7 +129,7 @@ def test_two_tabs_on_one_item_give_one_judgement_and_one_clear_refusal(rater, si
     refused = submit(rater, site, other, {**ANSWERS, "meaningful": "no"})
     assert refused.status_code == 409
     assert "already saved at" in refused.json()["error"]
-    table = site.repository.judgement_table(site.study.study_id)
+    table = site.repository.results.judgement_table(site.study.study_id)
     assert table["answers"].tolist() == [ANSWERS]
 
 
@@ -230,6 +232,21 @@ def test_other_answers_under_a_stored_nonce_are_refused_and_not_called_saved(rat
     refused = submit(rater, site, turn, {**ANSWERS, "meaningful": "no"})
     assert refused.status_code == 409
     assert "with other answers" in refused.json()["error"]
+
+
+def test_a_part_of_the_repository_can_be_replaced_and_the_others_go_on(rater, site, unhurried, monkeypatch):
+    class FullDesk:
+        def submit_and_show_next(self, *_, **__):
+            raise StorageFullError("the disk is full")
+
+    turn = turn_of(rater, site)
+    with monkeypatch.context() as patched:
+        patched.setattr(resources.repository(), "desk", FullDesk())
+        refused = submit(rater, site, turn, ANSWERS)
+        body = {"nonce": turn["nonce"], "sequence": 1, "answers": ANSWERS}
+        assert rater.post("/api/draft", json=body).status_code == 200
+    assert (refused.status_code, refused.json()["error"]) == (507, "the disk is full")
+    assert submit(rater, site, turn, ANSWERS).status_code == 200
 
 
 def test_an_item_of_another_task_is_refused(rater, site, unhurried):

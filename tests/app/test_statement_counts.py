@@ -26,7 +26,7 @@ def within(rater, site):
 
     @contextmanager
     def within(limit):
-        engine, counts = resources.repository()._engine, Counter()
+        engine, counts = resources.repository().store.engine, Counter()
 
         def note(_connection, _cursor, statement, *_rest):
             counts["transactions" if statement.startswith("BEGIN") else "statements"] += 1
@@ -97,8 +97,8 @@ def test_a_picture_costs_one_statement_and_waits_for_no_writer(rater, site, with
 def test_one_statement_too_many_is_noticed(within):
     def twice():
         with within(PICTURE):
-            resources.repository().studies()
-            resources.repository().studies()
+            resources.repository().studies.all()
+            resources.repository().studies.all()
 
     with pytest.raises(AssertionError, match=r"'(statements|transactions)': 2"):
         twice()

@@ -90,7 +90,7 @@ class Rater:
 
 def judgements(site, rater: Rater):
     """What the database holds of this rater, oldest first."""
-    table = site.repository.judgement_table(site.study.study_id)
+    table = site.repository.results.judgement_table(site.study.study_id)
     table = table[table["rater_code"] == rater.rater_code]
     return table.sort_values("submitted_at").reset_index(drop=True)
 

@@ -57,7 +57,7 @@ def test_every_screen_of_the_demo_says_simulated_and_both_tasks_reach_the_export
     export = export_study(repository, tiny_demo.study_id, tmp_path / "exports", n_resamples=20)
     assert all("SIMULATED" in path.name for path in export.iterdir())
     judgements = pd.read_csv(export / "judgements_SIMULATED.csv")
-    items = repository.load_study(tiny_demo.study_id).items
+    items = repository.studies.load(tiny_demo.study_id).items
     n_stages = {"concept": 1, "disease": 2}
     assert len(judgements) == sum(n_stages[item.task_id] for item in items)
     assert "SIMULATED" in (export / "report_SIMULATED.md").read_text(encoding="utf-8")

@@ -37,7 +37,7 @@ def start(tmp_path):
 
 
 def stored(site):
-    table = site.repository.judgement_table(site.study.study_id)
+    table = site.repository.results.judgement_table(site.study.study_id)
     return table.sort_values("submitted_at")["item_id"].tolist()
 
 

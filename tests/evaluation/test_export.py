@@ -235,7 +235,7 @@ def test_unfinished_studies_export_and_say_what_is_missing(tmp_path, given, text
 def test_text_in_the_report_cannot_break_its_tables(tmp_path):
     study = small_study()
     shelf = Shelf(study, judgement_table(study, two_raters()))
-    shelf.rater_table = lambda study_id, with_names=False: pd.DataFrame(
+    shelf.table = lambda study_id, with_names=False: pd.DataFrame(
         {"rater_code": ["R01"], "role": ["a|b\n<script>"], "years": [None]}
     )
     path = export_study(shelf, study.study_id, tmp_path, n_resamples=20, now=noon)

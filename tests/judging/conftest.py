@@ -37,24 +37,24 @@ class Desk:
 
     def show(self, item_id: str, stage_id: str) -> Presentation:
         digest = self.study.item(item_id).pictures_digest
-        return self.repository.present(self.rater_id, self.study.study_id, item_id, stage_id, digest, "test")
+        return self.repository.desk.present(self.rater_id, self.study.study_id, item_id, stage_id, digest, "test")
 
     def show_current(self, task_id: str = "concept") -> Presentation:
-        turn = self.repository.current(self.rater_id, self.study.study_id, task_id)
+        turn = self.repository.desk.current(self.rater_id, self.study.study_id, task_id)
         return self.show(turn.item_id, turn.stage_id)
 
     def save(self, nonce: str, answers: dict[str, str]) -> Receipt:
         self.clock.wait(seconds=1)
-        return self.repository.submit(self.rater_id, nonce, answers)
+        return self.repository.judgements.submit(self.rater_id, nonce, answers)
 
     def judge_current(self, task_id: str = "concept") -> Receipt:
-        turn = self.repository.current(self.rater_id, self.study.study_id, task_id)
+        turn = self.repository.desk.current(self.rater_id, self.study.study_id, task_id)
         return self.save(self.show(turn.item_id, turn.stage_id).nonce, good_answers(turn.stage_id))
 
     def draft(self, item_id: str, stage_id: str = "concept") -> dict[str, str] | None:
         """What the database keeps of the item, unsubmitted."""
         key = {"rater_id": self.rater_id, "study_id": self.study.study_id, "item_id": item_id, "stage_id": stage_id}
-        with self.repository._reading() as connection:
+        with self.repository.store.reading() as connection:
             return connection.scalar(select(DraftRow.answers).filter_by(**key))
 
 
@@ -89,7 +89,7 @@ def hasher() -> PasswordHasher | None:
 @pytest.fixture
 def repository(engine: Engine, study: Study, clock: Clock, hasher: PasswordHasher | None) -> Repository:
     repository = Repository(engine, clock=clock, hasher=hasher)
-    repository.register_study(study, "atlases/tiny")
+    repository.studies.register(study, "atlases/tiny")
     return repository
 
 
@@ -100,7 +100,7 @@ def desk(repository: Repository, study: Study, clock: Clock) -> Desk:
 
 def seat(repository: Repository, study: Study, clock: Clock, rater_code: str) -> Desk:
     """Add a rater to the study and give the desk."""
-    repository.add_rater(rater_code, study.study_id, access_code="correct-horse")
-    with repository._reading() as connection:
+    repository.raters.add(rater_code, study.study_id, access_code="correct-horse")
+    with repository.store.reading() as connection:
         rater_id = connection.scalar(select(RaterRow.rater_id).where(RaterRow.rater_code == rater_code))
     return Desk(repository, study, rater_id, clock)

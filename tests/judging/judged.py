@@ -64,7 +64,7 @@ def verdicts(rater: str, item_ids: list[str], values: str) -> dict[tuple[str, st
 
 
 def judgement_table(study: Study, given: Given, revised: Given | None = None) -> pd.DataFrame:
-    """As `Repository.judgement_table`: `given` is revision 1, `revised` the later ones."""
+    """As `Results.judgement_table`: `given` is revision 1, `revised` the later ones."""
     rows = []
     for revision, answers_of in ((1, given), (2, revised or {})):
         for (rater, item_id, stage_id), answers in answers_of.items():
@@ -83,19 +83,20 @@ def answer_table(study: Study, given: Given, revised: Given | None = None) -> An
 
 
 class Shelf:
-    """Answers like a repository, without a database."""
+    """Answers like a repository, without a database: it stands for the parts that an export asks."""
 
     def __init__(self, study: Study, judgements: pd.DataFrame) -> None:
         self.study, self.judgements = study, judgements
+        self.studies = self.raters = self.results = self
 
-    def load_study(self, study_id: str) -> Study:
+    def load(self, study_id: str) -> Study:
         assert study_id == self.study.study_id
         return self.study
 
     def judgement_table(self, study_id: str) -> pd.DataFrame:
         return self.judgements
 
-    def rater_table(self, study_id: str, with_names: bool = False) -> pd.DataFrame:
+    def table(self, study_id: str, with_names: bool = False) -> pd.DataFrame:
         codes = sorted({"R01", "R02", *self.judgements["rater_code"]})
         table = pd.DataFrame({"rater_code": codes, "role": "haematologist", "years": 12.0})
         return table.assign(name="Dr. Grey") if with_names else table

@@ -25,13 +25,13 @@ class HurryingClock:
 
 def judge_all(repository, study_id, rater_id, say):
     """Judge what comes until nothing comes; what another process saved first is passed over."""
-    study = repository.load_study(study_id)
-    while turn := repository.current(rater_id, study_id, "concept"):
+    study = repository.studies.load(study_id)
+    while turn := repository.desk.current(rater_id, study_id, "concept"):
         try:
             digest = study.item(turn.item_id).pictures_digest
-            shown = repository.present(rater_id, study_id, turn.item_id, turn.stage_id, digest, "process")
+            shown = repository.desk.present(rater_id, study_id, turn.item_id, turn.stage_id, digest, "process")
             if shown.revision == 1:
-                say(repository.submit(rater_id, shown.nonce, good_answers(turn.stage_id)).judgement_id)
+                say(repository.judgements.submit(rater_id, shown.nonce, good_answers(turn.stage_id)).judgement_id)
         except SubmitRefusedError:
             continue
 

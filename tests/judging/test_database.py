@@ -125,23 +125,23 @@ def locked(database_path, desk):
 
 def test_a_locked_database_is_said_to_be_busy_and_reading_goes_on(desk, database_path, locked):
     impatient = Repository(open_engine(database_path, busy_timeout_s=0.2), clock=desk.clock)
-    turn = impatient.current(desk.rater_id, desk.study.study_id, "concept")
+    turn = impatient.desk.current(desk.rater_id, desk.study.study_id, "concept")
     digest = desk.study.item(turn.item_id).pictures_digest
     place = (desk.rater_id, desk.study.study_id, turn.item_id, turn.stage_id, digest, "v")
     start = time.monotonic()
     with pytest.raises(DatabaseBusyError, match=r"annotations\.db: another program held the database for too long"):
-        impatient.present(*place)
+        impatient.desk.present(*place)
     assert time.monotonic() - start > 0.1  # it waited; how long at most is for the setting, not for the clock
     locked.execute("COMMIT")
-    with impatient._engine.connect() as connection:
+    with impatient.store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 200
-    shown = impatient.present(*place)
+    shown = impatient.desk.present(*place)
     desk.clock.wait(seconds=1)
     locked.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseBusyError, match=r"nothing of this step was stored\. Save again in a moment"):
-        impatient.submit(desk.rater_id, shown.nonce, good_answers("concept"))
+        impatient.judgements.submit(desk.rater_id, shown.nonce, good_answers("concept"))
     locked.execute("COMMIT")
-    assert impatient.submit(desk.rater_id, shown.nonce, good_answers("concept")).is_new
+    assert impatient.judgements.submit(desk.rater_id, shown.nonce, good_answers("concept")).is_new
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
@@ -177,7 +177,7 @@ def test_a_full_disk_stores_all_or_nothing_says_so_and_saving_works_again_with_s
         judge_on(desk, long_answers, receipts)
     assert 0 < len(receipts) < 25
     with_space = Repository(open_engine(database_path), clock=desk.clock)
-    stored = with_space.judgement_table(desk.study.study_id)
+    stored = with_space.results.judgement_table(desk.study.study_id)
     assert list(stored["judgement_id"]) == [receipt.judgement_id for receipt in receipts]
     desk.repository = with_space
     assert desk.save(desk.show_current().nonce, long_answers).is_new
@@ -192,7 +192,7 @@ def test_a_damaged_file_names_the_backup(desk, engine, database_path):
         file.seek(4096)
         file.write(b"\xa5" * (size - 4096))
     with pytest.raises(DatabaseError, match=r"the file is damaged. .* restore the last backup"):
-        Repository(open_engine(database_path)).judgement_table(desk.study.study_id)
+        Repository(open_engine(database_path)).results.judgement_table(desk.study.study_id)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_backup_of_a_live_database_holds_every_row(desk, engine, tmp_path, dat
     assert backup(engine, copy) == 5
     assert [one.name for one in copy.parent.iterdir()] == ["monday.db"]
     restored = Repository(open_engine(copy), clock=desk.clock)
-    assert list(restored.judgement_table(desk.study.study_id)["judgement_id"]) == receipts
+    assert list(restored.results.judgement_table(desk.study.study_id)["judgement_id"]) == receipts
     desk.repository = restored
     assert desk.judge_current().is_new
 

@@ -11,7 +11,7 @@ from tests.study.tiny_study import good_answers
 
 
 def item_of(desk):
-    return desk.repository.current(desk.rater_id, desk.study.study_id, "concept").item_id
+    return desk.repository.desk.current(desk.rater_id, desk.study.study_id, "concept").item_id
 
 
 def place_of(desk):
@@ -21,11 +21,11 @@ def place_of(desk):
 def keep(desk, shown, text, sequence=1, **more):
     """Save a draft a second after the last one."""
     desk.clock.wait(seconds=1)
-    return desk.repository.save_draft(desk.rater_id, shown.nonce, {"concept": text}, sequence=sequence, **more)
+    return desk.repository.drafts.save(desk.rater_id, shown.nonce, {"concept": text}, sequence=sequence, **more)
 
 
 def overlays(desk):
-    return desk.repository.judgement_table(desk.study.study_id)["overlay_used"].tolist()
+    return desk.repository.results.judgement_table(desk.study.study_id)["overlay_used"].tolist()
 
 
 def test_a_draft_is_there_until_its_item_is_saved(desk, engine, clock):
@@ -33,7 +33,7 @@ def test_a_draft_is_there_until_its_item_is_saved(desk, engine, clock):
     assert desk.draft(item_id) is None
     assert keep(desk, shown, "Au") == clock.now
     assert keep(desk, shown, "Auer", 2) == clock.now
-    assert Repository(engine).show_next(*place_of(desk)).draft == {"concept": "Auer"}
+    assert Repository(engine).desk.show_next(*place_of(desk)).draft == {"concept": "Auer"}
     desk.save(shown.nonce, good_answers("concept"))
     assert desk.draft(item_id) is None
 
@@ -113,7 +113,7 @@ def test_a_draft_of_a_window_that_another_window_overtook_is_refused(desk):
 def test_a_draft_that_no_question_asked_for_is_refused(desk, answers, text):
     shown = desk.show_current()
     with pytest.raises(AnswerError, match=re.escape(text)):
-        desk.repository.save_draft(desk.rater_id, shown.nonce, answers, sequence=1)
+        desk.repository.drafts.save(desk.rater_id, shown.nonce, answers, sequence=1)
 
 
 @pytest.mark.parametrize("sequence", [-1, 2**53, 2**70])
@@ -126,7 +126,7 @@ def test_a_draft_of_something_never_shown_to_this_rater_is_refused(desk, reposit
     other, shown = seat(repository, study, clock, "R02"), desk.show_current()
     for rater_id, nonce in ((desk.rater_id, "made up"), (other.rater_id, shown.nonce)):
         with pytest.raises(SubmitRefusedError, match=f"nothing was shown to you under '{nonce}'"):
-            repository.save_draft(rater_id, nonce, {}, sequence=1)
+            repository.drafts.save(rater_id, nonce, {}, sequence=1)
     assert desk.draft("c0000") is None
 
 

@@ -27,7 +27,7 @@ def test_migrations_make_exactly_the_tables_of_the_models(engine):
 def test_opening_again_changes_nothing(desk, database_path):
     receipt = desk.judge_current()
     again = Repository(open_engine(database_path), clock=desk.clock)
-    table = again.judgement_table(desk.study.study_id)
+    table = again.results.judgement_table(desk.study.study_id)
     assert list(table["judgement_id"]) == [receipt.judgement_id]
 
 

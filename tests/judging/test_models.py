@@ -12,8 +12,8 @@ from cytosae_core.judging.models import Base, CanonicalJson, UtcDateTime
 def test_times_come_back_aware_in_utc_to_the_microsecond(repository, study, clock):
     moment = datetime(2026, 5, 6, 23, 30, 0, 123_456, tzinfo=timezone(timedelta(hours=-5)))
     clock.now = moment
-    repository.add_rater("R09", study.study_id, access_code="correct-horse")
-    with repository._reading() as connection:
+    repository.raters.add("R09", study.study_id, access_code="correct-horse")
+    with repository.store.reading() as connection:
         stored = connection.execute(text("SELECT created_at FROM raters")).scalar_one()
     assert stored == "2026-05-07 04:30:00.123456"
     assert UtcDateTime().process_result_value(datetime.fromisoformat(stored), None) == moment
@@ -23,7 +23,7 @@ def test_times_come_back_aware_in_utc_to_the_microsecond(repository, study, cloc
 def test_a_time_without_zone_is_refused_through_the_engine_too(repository, study, clock):
     clock.now = datetime(2026, 5, 6)
     with pytest.raises(DatabaseError, match="2026-05-06T00:00:00 has no time zone"):
-        repository.add_rater("R09", study.study_id, access_code="correct-horse")
+        repository.raters.add("R09", study.study_id, access_code="correct-horse")
 
 
 def test_equal_answers_are_equal_texts():

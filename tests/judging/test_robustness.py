@@ -40,11 +40,11 @@ def test_a_nonce_submitted_twice_at_once_is_stored_once_and_both_get_the_receipt
     for _ in range(10):
         shown = desk.show_current()
         desk.clock.wait(seconds=1)
-        save = lambda: desk.repository.submit(desk.rater_id, shown.nonce, good_answers("concept"))  # noqa: B023, E731
+        save = lambda: desk.repository.judgements.submit(desk.rater_id, shown.nonce, good_answers("concept"))  # noqa: B023, E731
         one, other = at_once(save, save)
         assert {one.is_new, other.is_new} == {True, False}
         assert (one.judgement_id, one.saved_at) == (other.judgement_id, other.saved_at)
-    assert len(desk.repository.judgement_table(desk.study.study_id)) == 10
+    assert len(desk.repository.results.judgement_table(desk.study.study_id)) == 10
 
 
 def test_two_windows_that_save_the_same_item_at_once_store_it_once(desk):
@@ -53,21 +53,21 @@ def test_two_windows_that_save_the_same_item_at_once_store_it_once(desk):
         desk.clock.wait(seconds=1)
         outcomes = at_once(
             *(
-                lambda nonce=nonce: desk.repository.submit(desk.rater_id, nonce, good_answers("concept"))
+                lambda nonce=nonce: desk.repository.judgements.submit(desk.rater_id, nonce, good_answers("concept"))
                 for nonce in nonces
             )
         )
         refusals = [outcome for outcome in outcomes if isinstance(outcome, SubmitRefusedError)]
         assert len(refusals) == 2
         assert all("already saved at" in str(refusal) for refusal in refusals)
-    assert len(desk.repository.judgement_table(desk.study.study_id)) == 10
+    assert len(desk.repository.results.judgement_table(desk.study.study_id)) == 10
 
 
 def test_threads_of_several_raters_lose_nothing(repository, study, clock):
     desks = [seat(repository, study, clock, f"R{k:02d}") for k in range(6)]
-    shared, receipts = Repository(repository._engine, HurryingClock()), []
+    shared, receipts = Repository(repository.store.engine, HurryingClock()), []
     at_once(*(lambda d=d: judge_all(shared, study.study_id, d.rater_id, receipts.append) for d in desks))
-    table = shared.judgement_table(study.study_id)
+    table = shared.results.judgement_table(study.study_id)
     assert len(table) == 6 * len(study.items_of("concept"))
     assert set(table["judgement_id"]) == set(receipts)
     assert not table.duplicated(["rater_code", "item_id", "stage_id", "revision"]).any()
@@ -93,7 +93,7 @@ def test_processes_of_the_same_and_of_other_raters_store_everything_once(
             assert said.readline() == "ready\n"
             receipts += said.read().split()
         assert process.wait() == 0
-    table = repository.judgement_table(study.study_id)
+    table = repository.results.judgement_table(study.study_id)
     assert len(table) == 2 * len(study.items_of("concept"))
     assert sorted(table["judgement_id"]) == sorted(receipts)
     assert not table.duplicated(["rater_code", "item_id"]).any()
@@ -103,7 +103,7 @@ def test_processes_of_the_same_and_of_other_raters_store_everything_once(
 def test_a_writer_that_is_killed_loses_nothing_that_it_acknowledged(engine, clock, database_path, forks):
     study = tiny_study(n_blocks=40, n_per_block=10, n_repeats=0, n_disease=0)
     repository, moments, acknowledged = Repository(engine, clock), random.Random(5), []
-    repository.register_study(study, "x")
+    repository.studies.register(study, "x")
     rater_id = seat(repository, study, clock, "R01").rater_id
     for n_kills in range(1, 6):
         process, said = start(forks, database_path, study, rater_id)
@@ -113,7 +113,7 @@ def test_a_writer_that_is_killed_loses_nothing_that_it_acknowledged(engine, cloc
             time.sleep(moments.uniform(0, 0.15))
             process.kill()
             acknowledged += said.read().split()
-        stored = list(repository.judgement_table(study.study_id)["judgement_id"])
+        stored = list(repository.results.judgement_table(study.study_id)["judgement_id"])
         assert len(stored) == len(set(stored))
         assert set(acknowledged) <= set(stored)
         assert len(stored) <= len(acknowledged) + n_kills
@@ -127,7 +127,7 @@ def test_a_backup_made_while_others_save_holds_all_that_was_acknowledged_before(
 ):
     study = tiny_study(n_blocks=40, n_per_block=10, n_repeats=0, n_disease=0)
     repository = Repository(engine, clock)
-    repository.register_study(study, "x")
+    repository.studies.register(study, "x")
     process, said = start(forks, database_path, study, seat(repository, study, clock, "R01").rater_id)
     with said:
         try:
@@ -137,7 +137,7 @@ def test_a_backup_made_while_others_save_holds_all_that_was_acknowledged_before(
         finally:
             process.kill()
             process.wait()
-    copied = Repository(open_engine(tmp_path / "copy.db")).judgement_table(study.study_id)
+    copied = Repository(open_engine(tmp_path / "copy.db")).results.judgement_table(study.study_id)
     assert len(copied) == n_copied
     assert acknowledged <= set(copied["judgement_id"])
 
@@ -160,7 +160,7 @@ def small_disk(tmp_path):
 def test_a_file_system_that_fills_up_loses_no_receipt_and_goes_on_when_space_is_made(small_disk, study, clock):
     engine = open_engine(small_disk / "a.db")
     repository = Repository(engine, clock)
-    repository.register_study(study, "x")
+    repository.studies.register(study, "x")
     desk, receipts = seat(repository, study, clock, "R01"), []
     for _ in range(3):
         receipts.append(desk.judge_current())
@@ -168,7 +168,7 @@ def test_a_file_system_that_fills_up_loses_no_receipt_and_goes_on_when_space_is_
     fill_up(ballast)
     with pytest.raises(StorageFullError, match="Free some space, then save again"):
         judge_until_full(desk, receipts)
-    stored = repository.judgement_table(study.study_id)
+    stored = repository.results.judgement_table(study.study_id)
     assert list(stored["judgement_id"]) == [receipt.judgement_id for receipt in receipts]
     ballast.unlink()
     assert desk.judge_current().is_new

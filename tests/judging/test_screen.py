@@ -15,29 +15,29 @@ def place(desk, task_id="disease"):
 
 
 def show_next(desk, task_id="disease"):
-    return desk.repository.show_next(*place(desk, task_id), "test")
+    return desk.repository.desk.show_next(*place(desk, task_id), "test")
 
 
 def show_judged(desk, item_id, stage_id, task_id="disease"):
-    return desk.repository.show_judged(*place(desk, task_id), item_id, stage_id, "test")
+    return desk.repository.desk.show_judged(*place(desk, task_id), item_id, stage_id, "test")
 
 
 def save_and_show(desk, nonce, answers, task_id="disease", **more):
     desk.clock.wait(seconds=1)
     asked = {"study_id": desk.study.study_id, "task_id": task_id, "app_version": "test", **more}
-    return desk.repository.submit_and_show_next(desk.rater_id, nonce, answers, **asked)
+    return desk.repository.desk.submit_and_show_next(desk.rater_id, nonce, answers, **asked)
 
 
 def count(desk, table):
-    with desk.repository._reading() as connection:
+    with desk.repository.store.reading() as connection:
         return connection.execute(text(f"SELECT COUNT(*) FROM {table}")).scalar_one()
 
 
 def slowly(desk, item_id, stage_id):
     """The same from the rater's own list of answers and the order, one question at a time."""
     task = desk.study.task("disease")
-    order = desk.repository.order(*place(desk))
-    judged = {(one.item_id, one.stage_id): one for one in desk.repository.my_judgements(*place(desk)[:2])}
+    order = desk.repository.desk.order(*place(desk))
+    judged = {(one.item_id, one.stage_id): one for one in desk.repository.results.my_judgements(*place(desk)[:2])}
     done = [all((one, stage.stage_id) in judged for stage in task.stages) for one in order]
     before = dict(zip(order[1:], order, strict=False))
     mine = judged.get((item_id, stage_id))
@@ -76,20 +76,22 @@ def may_change(judged):
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(["save", "draft", "revise", "look"]), max_size=12), data=st.data())
 def test_a_screen_says_what_the_order_the_answers_and_the_draft_say_one_by_one(desk, steps, data):
-    """Examples go on where the last one stopped, and a new rater starts when one is done."""
+    """Each example has a rater of its own, who has judged nothing yet."""
+    code = f"R{len(desk.repository.raters.table(desk.study.study_id)) + 1:02d}"
+    desk.rater_id = seat(desk.repository, desk.study, desk.clock, code).rater_id
     for step in steps:
         screen = show_next(desk)
         if screen is None:
-            code = f"R{len(desk.repository.rater_table(desk.study.study_id)) + 1:02d}"
-            desk.rater_id = seat(desk.repository, desk.study, desk.clock, code).rater_id
-            screen = show_next(desk)
+            return
         assert parts(screen) == slowly(desk, screen.item.item_id, screen.stage.stage_id)
         if step == "save":
             save_and_show(desk, screen.presentation.nonce, good_answers(screen.stage.stage_id))
         elif step == "draft":
             answers = {screen.stage.questions[0].question_id: "half a wo"}
-            desk.repository.save_draft(desk.rater_id, screen.presentation.nonce, answers, sequence=1)
-        elif judged := [one.item_id for one in desk.repository.my_judgements(*place(desk)[:2]) if may_change(one)]:
+            desk.repository.drafts.save(desk.rater_id, screen.presentation.nonce, answers, sequence=1)
+        elif judged := [
+            one.item_id for one in desk.repository.results.my_judgements(*place(desk)[:2]) if may_change(one)
+        ]:
             item_id = data.draw(st.sampled_from(judged))
             again = show_judged(desk, item_id, "revealed")
             assert parts(again) == slowly(desk, item_id, "revealed")
@@ -100,7 +102,7 @@ def test_a_screen_says_what_the_order_the_answers_and_the_draft_say_one_by_one(d
 def test_the_pictures_of_the_item_on_the_screen_are_those_that_were_recorded(desk):
     screen = show_next(desk)
     save_and_show(desk, screen.presentation.nonce, good_answers("blind"))
-    row = desk.repository.judgement_table(desk.study.study_id).iloc[0]
+    row = desk.repository.results.judgement_table(desk.study.study_id).iloc[0]
     assert screen.item == desk.study.item(row["item_id"])
     assert (row["pictures_digest"], row["app_version"]) == (screen.item.pictures_digest, "test")
     assert row["shown_at"] == screen.presentation.shown_at
@@ -143,7 +145,7 @@ def test_a_refused_save_shows_nothing_either(desk):
 def test_a_save_of_which_the_next_screen_cannot_be_made_is_not_half_stored(desk, repository):
     """Nothing is acknowledged, nothing is stored, and the same save works later."""
     other = tiny_study(slug="other", seed=8)
-    repository.register_study(other, "x")
+    repository.studies.register(other, "x")
     screen = show_next(desk)
     with pytest.raises(AnnotationError, match=r"no items of task 'disease' in study 'other-"):
         save_and_show(desk, screen.presentation.nonce, good_answers("blind"), study_id=other.study_id)
@@ -152,7 +154,7 @@ def test_a_save_of_which_the_next_screen_cannot_be_made_is_not_half_stored(desk,
 
 
 def test_what_was_not_judged_is_never_shown_ahead_of_its_turn(desk):
-    order = desk.repository.order(*place(desk))
+    order = desk.repository.desk.order(*place(desk))
     for item_id, stage_id in ((order[1], "blind"), (order[0], "revealed"), (order[0], "blind"), ("c0000", "concept")):
         with pytest.raises(StudyError, match=f"item '{item_id}' was not judged yet; go on with the current one"):
             show_judged(desk, item_id, stage_id)

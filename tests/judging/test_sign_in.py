@@ -7,7 +7,7 @@ from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import text
 
 from cytosae_core.errors import AnnotationError, ConfigError, SignInError
-from cytosae_core.judging import sign_in
+from cytosae_core.judging import attempts, sessions
 from cytosae_core.judging.raters import access_hash, new_access_code
 
 WRONG = "do not belong together; check both and try again"
@@ -16,13 +16,13 @@ WRONG = "do not belong together; check both and try again"
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch, request):
     """Real argon2, but with little work, except where the work is what is tested."""
-    sign_in._nobodys_hash.cache_clear()
+    sessions._nobodys_hash.cache_clear()
     if "same_work" not in request.node.name:
         cheap = lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # noqa: E731
-        monkeypatch.setattr("cytosae_core.judging.sign_in.PasswordHasher", cheap)
+        monkeypatch.setattr("cytosae_core.judging.sessions.PasswordHasher", cheap)
         monkeypatch.setattr("cytosae_core.judging.raters.PasswordHasher", cheap)
     yield
-    sign_in._nobodys_hash.cache_clear()
+    sessions._nobodys_hash.cache_clear()
 
 
 @pytest.fixture
@@ -32,26 +32,26 @@ def hasher():
 
 @pytest.fixture
 def rater(repository, study):
-    repository.add_rater("Anna-1", study.study_id, access_code="correct-horse")
+    repository.raters.add("Anna-1", study.study_id, access_code="correct-horse")
     return repository
 
 
 def fail(repository, times, code="Anna-1"):
     for _ in range(times):
         with pytest.raises(SignInError, match=WRONG):
-            repository.sign_in(code, "wrong-horse-battery")
+            repository.sessions.sign_in(code, "wrong-horse-battery")
 
 
 def test_codes_may_be_typed_in_any_case_and_the_access_code_without_hyphens(rater):
-    session = rater.sign_in(" anna-1 ", "correcthorse")
+    session = rater.sessions.sign_in(" anna-1 ", "correcthorse")
     assert session.rater_code == "Anna-1"
-    assert rater.resume(session.token) == session
+    assert rater.sessions.resume(session.token) == session
 
 
 def test_a_generated_access_code_works_and_is_not_in_the_database(repository, study, database_path):
-    access_code = repository.add_rater("R02", study.study_id)
+    access_code = repository.raters.add("R02", study.study_id)
     assert re.fullmatch(r"[A-HJ-NP-Z2-9]{4}(-[A-HJ-NP-Z2-9]{4}){2}", access_code)
-    token = repository.sign_in("R02", access_code.lower().replace("-", " ")).token
+    token = repository.sessions.sign_in("R02", access_code.lower().replace("-", " ")).token
     stored = b"".join(path.read_bytes() for path in database_path.parent.iterdir())
     assert access_code.encode() not in stored
     assert access_code.replace("-", "").encode() not in stored
@@ -63,7 +63,7 @@ def test_unknown_codes_and_wrong_access_codes_get_the_same_message(rater):
     messages = set()
     for code in ("Anna-1", "nobody", "", "x" * 10_000, "\ud83d", "'; DROP TABLE raters"):
         with pytest.raises(SignInError) as caught:
-            rater.sign_in(code, "wrong-horse-\udc00")
+            rater.sessions.sign_in(code, "wrong-horse-\udc00")
         messages.add(str(caught.value))
     assert len(messages) == 1
 
@@ -77,7 +77,7 @@ def test_unknown_codes_and_wrong_access_codes_cost_one_check_of_a_hash_of_the_sa
             checked.append(stored)
             return super().verify(stored, given)
 
-    monkeypatch.setattr("cytosae_core.judging.sign_in.PasswordHasher", Counting)
+    monkeypatch.setattr("cytosae_core.judging.sessions.PasswordHasher", Counting)
     work = []
     for code in ("nobody", "Anna-1", "nobody", "Anna-1"):
         fail(rater, 1, code)
@@ -94,48 +94,48 @@ def test_five_failures_lock_a_code_until_fifteen_minutes_after_the_first_of_them
         clock.wait(minutes=1)
     # The first failure was at 12:00:00.
     with pytest.raises(SignInError, match=r"too many failed attempts .* wait until 12:15:00 UTC"):
-        rater.sign_in(code.upper(), "correct-horse")
+        rater.sessions.sign_in(code.upper(), "correct-horse")
     clock.wait(minutes=10, seconds=1)
     fail(rater, 1, code)
     with pytest.raises(SignInError, match="wait until 12:16:00 UTC"):
-        rater.sign_in(code, "correct-horse")
+        rater.sessions.sign_in(code, "correct-horse")
 
 
 def test_a_locked_code_locks_nobody_else_and_waiting_is_not_made_longer_by_trying(rater, clock, study):
-    rater.add_rater("R02", study.study_id, access_code="another-horse")
+    rater.raters.add("R02", study.study_id, access_code="another-horse")
     fail(rater, 5)
     for _ in range(20):
         with pytest.raises(SignInError, match="wait until 12:15:00"):
-            rater.sign_in("Anna-1", "correct-horse")
+            rater.sessions.sign_in("Anna-1", "correct-horse")
         clock.wait(seconds=30)
-    assert rater.sign_in("R02", "another-horse")
+    assert rater.sessions.sign_in("R02", "another-horse")
     clock.wait(minutes=5, seconds=1)
-    assert rater.sign_in("Anna-1", "correct-horse")
+    assert rater.sessions.sign_in("Anna-1", "correct-horse")
 
 
 def test_the_lock_outlives_a_restart_of_the_app(rater, engine, clock):
     fail(rater, 5)
     with pytest.raises(SignInError, match="too many"):
-        type(rater)(engine, clock=clock).sign_in("Anna-1", "correct-horse")
+        type(rater)(engine, clock=clock).sessions.sign_in("Anna-1", "correct-horse")
 
 
 def test_signing_in_forgives_earlier_failures(rater, clock):
     for _ in range(3):
         fail(rater, 4)
         clock.wait(seconds=1)
-        assert rater.sign_in("Anna-1", "correct-horse")
+        assert rater.sessions.sign_in("Anna-1", "correct-horse")
         clock.wait(seconds=1)
 
 
 def test_a_hundred_failures_of_any_codes_lock_everybody_who_is_not_signed_in(rater, clock):
-    session = rater.sign_in("Anna-1", "correct-horse")
+    session = rater.sessions.sign_in("Anna-1", "correct-horse")
     for k in range(100):
         fail(rater, 1, f"guess{k}")
     with pytest.raises(SignInError, match="too many failed attempts"):
-        rater.sign_in("Anna-1", "correct-horse")
-    assert rater.resume(session.token) == session
+        rater.sessions.sign_in("Anna-1", "correct-horse")
+    assert rater.sessions.resume(session.token) == session
     clock.wait(minutes=15, seconds=1)
-    assert rater.sign_in("Anna-1", "correct-horse")
+    assert rater.sessions.sign_in("Anna-1", "correct-horse")
 
 
 def test_attempts_made_at_the_same_time_are_all_counted(rater):
@@ -145,7 +145,7 @@ def test_attempts_made_at_the_same_time_are_all_counted(rater):
     def guess():
         start.wait()
         try:
-            rater.sign_in("Anna-1", "wrong-horse-battery")
+            rater.sessions.sign_in("Anna-1", "wrong-horse-battery")
         except SignInError as error:
             outcomes.append("too many" if "too many" in str(error) else "wrong")
 
@@ -156,56 +156,56 @@ def test_attempts_made_at_the_same_time_are_all_counted(rater):
 
 
 def test_a_session_slides_for_twelve_hours_from_its_last_use_and_then_ends(rater, clock):
-    token = rater.sign_in("Anna-1", "correct-horse").token
+    token = rater.sessions.sign_in("Anna-1", "correct-horse").token
     for _ in range(3):
         clock.wait(hours=11, minutes=59)
-        assert rater.resume(token)
+        assert rater.sessions.resume(token)
     clock.wait(hours=12, seconds=1)
-    assert rater.resume(token) is None
+    assert rater.sessions.resume(token) is None
 
 
 def test_resuming_often_writes_seldom(rater, clock):
     def expiry():
-        with rater._reading() as connection:
+        with rater.store.reading() as connection:
             return connection.execute(text("SELECT expires_at FROM sessions")).scalar_one()
 
-    token = rater.sign_in("Anna-1", "correct-horse").token
+    token = rater.sessions.sign_in("Anna-1", "correct-horse").token
     first = expiry()
     clock.wait(minutes=4)
-    rater.resume(token)
+    rater.sessions.resume(token)
     assert expiry() == first
     clock.wait(minutes=2)
-    rater.resume(token)
+    rater.sessions.resume(token)
     assert expiry() > first
 
 
 def test_signing_out_ends_this_session_only_and_may_be_repeated(rater):
-    one, other = (rater.sign_in("Anna-1", "correct-horse").token for _ in range(2))
-    rater.sign_out(one)
-    rater.sign_out(one)
-    assert rater.resume(one) is None
-    assert rater.resume(other)
+    one, other = (rater.sessions.sign_in("Anna-1", "correct-horse").token for _ in range(2))
+    rater.sessions.sign_out(one)
+    rater.sessions.sign_out(one)
+    assert rater.sessions.resume(one) is None
+    assert rater.sessions.resume(other)
 
 
 @pytest.mark.parametrize("token", ["", "x", "\ud83d", "a" * 100_000])
 def test_a_token_that_never_was_is_nobody(rater, token):
-    assert rater.resume(token) is None
+    assert rater.sessions.resume(token) is None
 
 
 def test_a_new_access_code_ends_sessions_and_the_old_code(rater, study):
-    token = rater.sign_in("Anna-1", "correct-horse").token
-    assert rater.add_rater("anna-1", study.study_id, access_code="another-horse") == "another-horse"
-    assert rater.resume(token) is None
+    token = rater.sessions.sign_in("Anna-1", "correct-horse").token
+    assert rater.raters.add("anna-1", study.study_id, access_code="another-horse") == "another-horse"
+    assert rater.sessions.resume(token) is None
     fail(rater, 1)
-    assert rater.sign_in("Anna-1", "another-horse")
+    assert rater.sessions.sign_in("Anna-1", "another-horse")
 
 
 def test_old_attempts_and_ended_sessions_are_cleared_away(rater, clock):
     fail(rater, 3, "nobody")
-    rater.sign_in("Anna-1", "correct-horse")
+    rater.sessions.sign_in("Anna-1", "correct-horse")
     clock.wait(days=2)
-    rater.sign_in("Anna-1", "correct-horse")
-    with rater._reading() as connection:
+    rater.sessions.sign_in("Anna-1", "correct-horse")
+    with rater.store.reading() as connection:
         counts = [
             connection.execute(text(f"SELECT COUNT(*) FROM {t}")).scalar_one() for t in ("sessions", "sign_in_attempts")
         ]
@@ -215,25 +215,25 @@ def test_old_attempts_and_ended_sessions_are_cleared_away(rater, clock):
 @pytest.mark.parametrize("access_code", ["", "short", "a-b-c-d-e-f-g", "x" * 201])
 def test_an_access_code_that_is_too_short_or_too_long_is_refused(rater, study, access_code):
     with pytest.raises(ConfigError, match="needs 8 to 200 characters"):
-        rater.add_rater("R05", study.study_id, access_code=access_code)
-    assert "R05" not in set(rater.rater_table(study.study_id)["rater_code"])
+        rater.raters.add("R05", study.study_id, access_code=access_code)
+    assert "R05" not in set(rater.raters.table(study.study_id)["rater_code"])
 
 
 @pytest.mark.parametrize("code", ["", " R1", "a b", "x" * 33, "ä", "-a", "a\n", "../x"])
 def test_a_rater_code_that_cannot_work_is_refused(repository, study, code):
     with pytest.raises(ConfigError, match="is no rater code; use 1 to 32 letters"):
-        repository.add_rater(code, study.study_id)
+        repository.raters.add(code, study.study_id)
 
 
 def test_hashes_are_salted_and_generated_codes_differ():
     assert access_hash("correct-horse") != access_hash("correct-horse")
     assert len({new_access_code() for _ in range(100)}) == 100
-    assert timedelta(minutes=15) == sign_in.WINDOW
+    assert timedelta(minutes=15) == attempts.WINDOW
 
 
 def test_an_unknown_rater_id_can_do_nothing(rater, study):
     item = study.items[0]
     with pytest.raises(AnnotationError, match="there is no rater 'ghost'"):
-        rater.present("ghost", study.study_id, item.item_id, "concept", item.pictures_digest, "v")
+        rater.desk.present("ghost", study.study_id, item.item_id, "concept", item.pictures_digest, "v")
     with pytest.raises(AnnotationError, match="there is no rater 'ghost'"):
-        rater.submit("ghost", "nonce", {})
+        rater.judgements.submit("ghost", "nonce", {})

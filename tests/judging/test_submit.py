@@ -9,24 +9,24 @@ YES = {"meaningful": "yes", "concept": " Auer rods ", "terms": ["granules", "nuc
 
 
 def n_judgements(desk):
-    return len(desk.repository.judgement_table(desk.study.study_id))
+    return len(desk.repository.results.judgement_table(desk.study.study_id))
 
 
 def first_pair(desk, task_id="disease"):
     """The first item of the disease task after its blind stage was judged."""
     blind = desk.show_current(task_id)
-    item_id = desk.repository.current(desk.rater_id, desk.study.study_id, task_id).item_id
+    item_id = desk.repository.desk.current(desk.rater_id, desk.study.study_id, task_id).item_id
     desk.save(blind.nonce, good_answers("blind"))
     return item_id
 
 
 def test_a_judgement_keeps_what_was_shown_and_what_was_answered(desk, clock):
-    turn = desk.repository.current(desk.rater_id, desk.study.study_id, "concept")
+    turn = desk.repository.desk.current(desk.rater_id, desk.study.study_id, "concept")
     shown = desk.show_current()
     shown_at = clock.now
     clock.wait(seconds=12.5)
-    receipt = desk.repository.submit(desk.rater_id, shown.nonce, YES, overlay_used=True)
-    row = desk.repository.judgement_table(desk.study.study_id).iloc[0]
+    receipt = desk.repository.judgements.submit(desk.rater_id, shown.nonce, YES, overlay_used=True)
+    row = desk.repository.results.judgement_table(desk.study.study_id).iloc[0]
     assert row["answers"] == {"meaningful": "yes", "concept": "Auer rods", "terms": ["nucleus", "granules"]}
     assert (row["judgement_id"], row["submitted_at"]) == (receipt.judgement_id, receipt.saved_at)
     assert (row["shown_at"], row["seconds"], row["overlay_used"]) == (shown_at, 12.5, True)
@@ -65,7 +65,7 @@ def test_the_same_nonce_with_other_answers_is_not_acknowledged(desk, others):
         desk.save(shown.nonce, others)
     with pytest.raises(AnswerError, match="please answer"):
         desk.save(shown.nonce, {})
-    table = desk.repository.judgement_table(desk.study.study_id)
+    table = desk.repository.results.judgement_table(desk.study.study_id)
     assert [answers["concept"] for answers in table["answers"]] == ["Auer rods"]
 
 
@@ -79,7 +79,7 @@ def test_of_two_windows_with_the_same_item_one_saves_and_the_other_is_told_when(
 
 
 def test_of_two_windows_that_revise_the_same_item_one_saves(desk):
-    item_id = desk.repository.current(desk.rater_id, desk.study.study_id, "concept").item_id
+    item_id = desk.repository.desk.current(desk.rater_id, desk.study.study_id, "concept").item_id
     desk.judge_current()
     one, other = desk.show(item_id, "concept"), desk.show(item_id, "concept")
     assert (one.revision, other.revision) == (2, 2)
@@ -93,30 +93,30 @@ def test_nothing_is_stored_within_four_tenths_of_a_second(desk, clock, milliseco
     shown = desk.show_current()
     clock.wait(milliseconds=milliseconds)
     if is_stored:
-        assert desk.repository.submit(desk.rater_id, shown.nonce, good_answers("concept")).is_new
+        assert desk.repository.judgements.submit(desk.rater_id, shown.nonce, good_answers("concept")).is_new
     else:
         with pytest.raises(SubmitRefusedError, match=f"came {milliseconds} ms after the item was shown"):
-            desk.repository.submit(desk.rater_id, shown.nonce, good_answers("concept"))
+            desk.repository.judgements.submit(desk.rater_id, shown.nonce, good_answers("concept"))
     assert n_judgements(desk) == int(is_stored)
 
 
 def test_after_a_refusal_the_same_showing_can_still_be_saved(desk, clock):
     shown = desk.show_current()
     with pytest.raises(SubmitRefusedError):
-        desk.repository.submit(desk.rater_id, shown.nonce, good_answers("concept"))
+        desk.repository.judgements.submit(desk.rater_id, shown.nonce, good_answers("concept"))
     with pytest.raises(AnswerError, match="please answer: Do these cells share something"):
         desk.save(shown.nonce, {})
     assert desk.save(shown.nonce, good_answers("concept")).is_new
 
 
 def test_only_the_current_item_can_be_shown_before_it_was_judged(desk):
-    order = desk.repository.order(desk.rater_id, desk.study.study_id, "concept")
+    order = desk.repository.desk.order(desk.rater_id, desk.study.study_id, "concept")
     with pytest.raises(SubmitRefusedError, match=f"'{order[3]}', stage 'concept', is not the one to judge now"):
         desk.show(order[3], "concept")
 
 
 def test_a_direction_is_not_shown_before_the_blind_stage_was_judged(desk):
-    turn = desk.repository.current(desk.rater_id, desk.study.study_id, "disease")
+    turn = desk.repository.desk.current(desk.rater_id, desk.study.study_id, "disease")
     assert turn.stage_id == "blind"
     with pytest.raises(SubmitRefusedError, match="stage 'revealed', is not the one to judge now"):
         desk.show(turn.item_id, "revealed")
@@ -124,15 +124,15 @@ def test_a_direction_is_not_shown_before_the_blind_stage_was_judged(desk):
 
 def test_pictures_that_are_not_the_items_are_refused(desk):
     study_id = desk.study.study_id
-    turn = desk.repository.current(desk.rater_id, study_id, "concept")
+    turn = desk.repository.desk.current(desk.rater_id, study_id, "concept")
     with pytest.raises(SubmitRefusedError, match=r"pictures on the screen \(digest 'echo'\) are not those of item"):
-        desk.repository.present(desk.rater_id, study_id, turn.item_id, turn.stage_id, "echo", "v")
+        desk.repository.desk.present(desk.rater_id, study_id, turn.item_id, turn.stage_id, "echo", "v")
 
 
 @pytest.mark.parametrize(("item_id", "stage_id"), [("nowhere", "concept"), ("c0000", "nowhere"), ("x00", "concept")])
 def test_items_and_stages_that_are_not_there_are_refused(desk, item_id, stage_id):
     with pytest.raises(StudyError, match=r"has no (item|stage)"):
-        desk.repository.present(desk.rater_id, desk.study.study_id, item_id, stage_id, "x", "v")
+        desk.repository.desk.present(desk.rater_id, desk.study.study_id, item_id, stage_id, "x", "v")
 
 
 def test_a_nonce_belongs_to_the_rater_it_was_made_for(desk, repository, study, clock):
@@ -145,28 +145,28 @@ def test_a_nonce_belongs_to_the_rater_it_was_made_for(desk, repository, study, c
 
 
 def test_a_revision_is_another_row_and_the_latest_counts(desk):
-    item_id = desk.repository.current(desk.rater_id, desk.study.study_id, "concept").item_id
+    item_id = desk.repository.desk.current(desk.rater_id, desk.study.study_id, "concept").item_id
     first = desk.show_current()
     assert (first.revision, first.previous) == (1, None)
     desk.save(first.nonce, good_answers("concept"))
     second = desk.show(item_id, "concept")
     assert (second.revision, second.previous) == (2, good_answers("concept"))
     assert desk.save(second.nonce, YES).revision == 2
-    table = desk.repository.judgement_table(desk.study.study_id)
+    table = desk.repository.results.judgement_table(desk.study.study_id)
     assert list(table["revision"]) == [1, 2]
     assert list(table["is_latest"]) == [False, True]
-    (mine,) = desk.repository.my_judgements(desk.rater_id, desk.study.study_id)
+    (mine,) = desk.repository.results.my_judgements(desk.rater_id, desk.study.study_id)
     assert (mine.item_id, mine.task_id, mine.stage_id, mine.revision) == (item_id, "concept", "concept", 2)
     assert mine.answers["concept"] == "Auer rods"
 
 
 def test_a_revision_moves_nobody_forward(desk):
-    before = desk.repository.current(desk.rater_id, desk.study.study_id, "concept")
+    before = desk.repository.desk.current(desk.rater_id, desk.study.study_id, "concept")
     desk.judge_current()
-    after = desk.repository.current(desk.rater_id, desk.study.study_id, "concept")
+    after = desk.repository.desk.current(desk.rater_id, desk.study.study_id, "concept")
     assert after.position == before.position + 1
     desk.save(desk.show(before.item_id, "concept").nonce, YES)
-    assert desk.repository.current(desk.rater_id, desk.study.study_id, "concept") == after
+    assert desk.repository.desk.current(desk.rater_id, desk.study.study_id, "concept") == after
 
 
 def test_the_blind_stage_can_be_revised_until_the_direction_was_shown(desk):
@@ -191,9 +191,9 @@ def test_showing_the_direction_of_one_item_closes_no_other(desk):
 
 def test_one_raters_reveal_closes_nothing_for_another(desk, repository, study, clock):
     other = seat(repository, study, clock, "R02")
-    item_id = repository.current(other.rater_id, study.study_id, "disease").item_id
+    item_id = repository.desk.current(other.rater_id, study.study_id, "disease").item_id
     other.judge_current("disease")
-    while repository.current(desk.rater_id, study.study_id, "disease"):
+    while repository.desk.current(desk.rater_id, study.study_id, "disease"):
         desk.judge_current("disease")
     assert other.save(other.show(item_id, "blind").nonce, {"group": "PML_RARA"}).revision == 2
 
@@ -207,4 +207,4 @@ def test_text_with_half_a_character_is_refused_with_its_place(desk):
 @pytest.mark.parametrize("concept", ["'); DROP TABLE judgements; --", "Auer-Stäbchen 🩸", "a\x00b", "=1+1", "𝔄" * 2000])
 def test_free_text_comes_back_as_typed(desk, concept):
     desk.save(desk.show_current().nonce, {"meaningful": "yes", "concept": concept})
-    assert desk.repository.judgement_table(desk.study.study_id)["answers"][0]["concept"] == concept
+    assert desk.repository.results.judgement_table(desk.study.study_id)["answers"][0]["concept"] == concept

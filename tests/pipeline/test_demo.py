@@ -26,7 +26,7 @@ def test_every_step_leaves_a_result_that_says_simulated(tiny_demo):
     )
     for folder in (paths.patients, paths.differential):
         assert all("SIMULATED" in path.name for path in folder.iterdir())
-    study = Repository(open_engine(tiny_demo.folder / "annotations.db")).load_study(tiny_demo.study_id)
+    study = Repository(open_engine(tiny_demo.folder / "annotations.db")).studies.load(tiny_demo.study_id)
     assert study.simulated
     assert "SIMULATED" in study.study_id
     assert {item.task_id for item in study.items} == {"concept", "disease"}

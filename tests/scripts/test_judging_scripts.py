@@ -13,7 +13,7 @@ from tests.study.tiny_study import tiny_study
 def registered(tmp_path):
     """The path of a database with one study, and the study."""
     study, path = tiny_study(), tmp_path / "annotations.db"
-    Repository(open_engine(path)).register_study(study, "atlases/tiny")
+    Repository(open_engine(path)).studies.register(study, "atlases/tiny")
     return path, study
 
 
@@ -25,14 +25,14 @@ def test_an_added_rater_can_sign_in_with_the_code_that_was_printed_and_a_second_
     assert first.returncode == 0, first.stderr
     (access_code,) = re.findall(r"access code   (\S+)", first.stdout)
     repository = Repository(open_engine(path))
-    assert repository.sign_in("R01", access_code).rater_code == "R01"
-    assert repository.rater_table(study.study_id).iloc[0].to_list() == ["R01", "haematologist", 7.0]
+    assert repository.sessions.sign_in("R01", access_code).rater_code == "R01"
+    assert repository.raters.table(study.study_id).iloc[0].to_list() == ["R01", "haematologist", 7.0]
     second = forks.run("add_rater.py", *arguments, CYTOSAE_DATABASE=str(path))
     assert "The access code stays as it was" in second.stdout
     third = forks.run("add_rater.py", *arguments, "--new-code", CYTOSAE_DATABASE=str(path))
     (renewed,) = re.findall(r"access code   (\S+)", third.stdout)
     assert renewed != access_code
-    assert repository.sign_in("R01", renewed).rater_code == "R01"
+    assert repository.sessions.sign_in("R01", renewed).rater_code == "R01"
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_a_backup_is_made_checked_and_never_overwritten(registered, forks, tmp_p
     first = forks.run("backup_database.py", "--output", copy, "--database", path)
     assert first.returncode == 0, first.stderr
     assert f"{copy}: 0 judgements, checked" in first.stdout
-    assert Repository(open_engine(copy)).load_study(study.study_id) == study
+    assert Repository(open_engine(copy)).studies.load(study.study_id) == study
     second = forks.run("backup_database.py", "--output", copy, "--database", path)
     assert second.returncode == 1
     assert re.fullmatch(

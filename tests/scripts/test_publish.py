@@ -50,7 +50,7 @@ def atlas(tmp_path):
 def test_the_guest_signs_in_with_the_code_that_is_told_even_after_the_artifacts_are_gone(start, repository, tmp_path):
     study, other = tiny_study(), tiny_study(seed=8)
     for one in (study, other):
-        repository.register_study(one, "x")
+        repository.studies.register(one, "x")
     note = tmp_path / "artifacts" / "guest-access-code.txt"
     first = start.sign_in_of(study.study_id)
     assert start.sign_in_of(other.study_id) == start.sign_in_of(study.study_id) == first
@@ -58,20 +58,20 @@ def test_the_guest_signs_in_with_the_code_that_is_told_even_after_the_artifacts_
     note.unlink()
     second = start.sign_in_of(study.study_id)
     assert second != first
-    assert repository.sign_in(*second).rater_code == "GUEST"
+    assert repository.sessions.sign_in(*second).rater_code == "GUEST"
     with pytest.raises(SignInError):
-        repository.sign_in(*first)
+        repository.sessions.sign_in(*first)
     assert [path.name for path in note.parent.iterdir()] == [note.name]
 
 
 def test_a_code_that_could_not_be_noted_is_replaced_by_the_next_start(start, repository, tmp_path, monkeypatch):
     study = tiny_study()
-    repository.register_study(study, "x")
+    repository.studies.register(study, "x")
     with monkeypatch.context() as patched:
         patched.setattr(start, "_write_privately", lambda path, text: (_ for _ in ()).throw(OSError("disk is full")))
         with pytest.raises(OSError, match="disk is full"):
             start.sign_in_of(study.study_id)
-    assert repository.sign_in(*start.sign_in_of(study.study_id)).rater_code == "GUEST"
+    assert repository.sessions.sign_in(*start.sign_in_of(study.study_id)).rater_code == "GUEST"
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_a_code_that_could_not_be_noted_is_replaced_by_the_next_start(start, rep
 def test_the_guest_never_gets_into_a_study_that_a_coordinator_made(start, repository, atlas, more):
     given = {"title": TITLE, "dataset": "mll23", **SMALL, **more}
     theirs = build_study(atlas, StudyConfig(**given))
-    repository.register_study(theirs, "x")
+    repository.studies.register(theirs, "x")
     study_id = start.study_of(atlas, ASKED)
     assert study_id != theirs.study_id
     assert start.study_of(atlas, ASKED) == study_id
-    assert len(repository.studies()) == 2
+    assert len(repository.studies.all()) == 2
 
 
 def test_a_study_whose_folder_was_removed_is_found_in_the_database_and_written_anew(start, repository, atlas, tmp_path):
@@ -94,32 +94,32 @@ def test_a_study_whose_folder_was_removed_is_found_in_the_database_and_written_a
     path.unlink()
     path.parent.rmdir()
     assert start.study_of(atlas, ASKED) == study_id
-    assert read_study(path) == repository.load_study(study_id)
-    assert repository.atlas_path(study_id) == "artifacts/atlases/tiny"
+    assert read_study(path) == repository.studies.load(study_id)
+    assert repository.studies.atlas_path(study_id) == "artifacts/atlases/tiny"
 
 
 def test_a_study_that_cannot_be_registered_leaves_no_folder(start, repository, tmp_path, monkeypatch):
     study, folder = tiny_study(), tmp_path / "studies"
     publish_study = sys.modules["_publish"].publish_study
 
-    def busy(self, study, atlas_path):
+    def busy(study, atlas_path):
         raise DatabaseBusyError("somebody else is writing")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Repository, "register_study", busy)
+        patched.setattr(repository.studies, "register", busy)
         with pytest.raises(DatabaseBusyError):
             publish_study(study, repository, tmp_path / "atlas", folder)
         assert list(folder.iterdir()) == []
     path = publish_study(study, repository, tmp_path / "atlas", folder)
     with monkeypatch.context() as patched:
-        patched.setattr(Repository, "register_study", busy)
+        patched.setattr(repository.studies, "register", busy)
         with pytest.raises(DatabaseBusyError):
             publish_study(study, repository, tmp_path / "atlas", folder)
-    assert read_study(path) == repository.load_study(study.study_id) == study
+    assert read_study(path) == repository.studies.load(study.study_id) == study
 
 
 def test_a_study_that_cannot_be_written_is_not_registered(start, repository, tmp_path):
     (tmp_path / "studies").write_text("a file where a folder belongs")
     with pytest.raises(StudyError, match=r"could not be written to .*studies.*run the same command again"):
         sys.modules["_publish"].publish_study(tiny_study(), repository, tmp_path / "atlas", tmp_path / "studies")
-    assert repository.studies() == []
+    assert repository.studies.all() == []

@@ -32,8 +32,8 @@ def test_a_study_is_made_registered_and_exported(forks, tmp_path):
     assert "Concepts: 12 main, 2 repeat, 1 decoy" in made.stdout
     assert "cluster  latents  eligible  sampled" in made.stdout
     repository = Repository(open_engine(tmp_path / "annotations.db"))
-    assert repository.load_study(study.study_id) == study
-    assert repository.atlas_path(study.study_id) == str((tmp_path / "atlas").resolve())
+    assert repository.studies.load(study.study_id) == study
+    assert repository.studies.atlas_path(study.study_id) == str((tmp_path / "atlas").resolve())
 
     exported = forks.run(
         "export_study.py",

@@ -9,8 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from cytosae_core.errors import SubmitRefusedError
 from cytosae_core.judging.models import DraftRow, JudgementRow
-from cytosae_core.judging.presenting import Presenting
-from cytosae_core.judging.records import Receipt, Screen
+from cytosae_core.judging.records import Receipt
 from cytosae_core.judging.rules import (
     Showing,
     Shown,
@@ -20,15 +19,19 @@ from cytosae_core.judging.rules import (
     refuse_if_closed,
 )
 from cytosae_core.judging.standing import Standing, standing
-from cytosae_core.judging.store import hold_rater
+from cytosae_core.judging.store import Store, hold_rater
+from cytosae_core.judging.studies import Studies
 from cytosae_core.study.protocol import Answers, check_answers
 
 MIN_VIEWING = timedelta(milliseconds=400)
 """Shorter than this nobody saw the pictures: a second click that was meant for the item before."""
 
 
-class Submit(Presenting):
-    """Queries that store judgements."""
+class Judgements:
+    """Storing what raters decide."""
+
+    def __init__(self, store: Store, studies: Studies) -> None:
+        self._store, self._studies = store, studies
 
     def submit(self, rater_id: str, nonce: str, answers: Mapping[str, Any], *, overlay_used: bool = False) -> Receipt:
         """Store the judgement of what was shown under `nonce`; its draft is deleted in the same transaction.
@@ -40,39 +43,24 @@ class Submit(Presenting):
         meanwhile from elsewhere, is not the rater's turn, was shown less than 400 ms ago, or must no longer be revised
         because the direction was shown.
         """
-        with self._writing() as connection:
-            is_new = self._submit(connection, rater_id, nonce, answers, overlay_used)
-        return self._receipt(nonce, is_new)
+        with self._store.writing() as connection:
+            is_new = self.record(connection, rater_id, nonce, answers, overlay_used=overlay_used)
+        return self.receipt(nonce, is_new)
 
-    def submit_and_show_next(
-        self,
-        rater_id: str,
-        nonce: str,
-        answers: Mapping[str, Any],
-        *,
-        study_id: str,
-        task_id: str,
-        app_version: str,
-        overlay_used: bool = False,
-    ) -> tuple[Receipt, Screen | None]:
-        """As `submit`, and as `show_next` of the task, in one transaction: both are stored, or neither is."""
-        study = self.load_study(study_id)
-        with self._writing() as connection:
-            is_new = self._submit(connection, rater_id, nonce, answers, overlay_used)
-            screen = self._show_next(connection, rater_id, study, task_id, app_version)
-        return self._receipt(nonce, is_new), screen
-
-    def _submit(
-        self, connection: Connection, rater_id: str, nonce: str, answers: Mapping[str, Any], overlay_used: bool
+    def record(
+        self, connection: Connection, rater_id: str, nonce: str, answers: Mapping[str, Any], *, overlay_used: bool
     ) -> bool:
-        """Whether a judgement was stored; False: it stood there already."""
+        """As `submit`, in the caller's transaction; returns whether it stored anything, False for a repeated nonce.
+
+        Nothing is to be acknowledged before the transaction is committed and `receipt` has read the row.
+        """
         hold_rater(connection, rater_id)
         shown = presentation(connection, rater_id, nonce)
-        study = self.load_study(shown.study_id)
+        study = self._studies.load(shown.study_id)
         task = study.task(study.item(shown.item_id).task_id)
         showing = Showing(rater_id, shown.study_id, shown.item_id, task, task.stage(shown.stage_id), shown.revision)
         if shown.stored_at is None:
-            self._store(connection, shown, showing, answers, overlay_used)
+            self._insert(connection, shown, showing, answers, overlay_used)
             return True
         if _checked(showing, answers) != shown.stored_answers:
             raise SubmitRefusedError(
@@ -81,7 +69,14 @@ class Submit(Presenting):
             )
         return False
 
-    def _store(
+    def receipt(self, nonce: str, is_new: bool) -> Receipt:
+        """What the database holds under the nonce, read in a transaction of its own."""
+        stored = select(JudgementRow.judgement_id, JudgementRow.submitted_at, JudgementRow.revision)
+        with self._store.reading() as connection:
+            row = connection.execute(stored.where(JudgementRow.nonce == nonce)).one()
+        return Receipt(row.judgement_id, row.submitted_at, row.revision, is_new)
+
+    def _insert(
         self,
         connection: Connection,
         shown: Shown,
@@ -89,8 +84,8 @@ class Submit(Presenting):
         answers: Mapping[str, Any],
         overlay_used: bool,
     ) -> None:
-        moment = self._clock()
-        now = standing(connection, shown.rater_id, self.load_study(shown.study_id), showing.task.task_id)
+        moment = self._store.now()
+        now = standing(connection, shown.rater_id, self._studies.load(shown.study_id), showing.task.task_id)
         _refuse_if_judged_meanwhile(connection, showing, now)
         refuse_if_closed(connection, showing, now)
         _refuse_if_too_fast(shown.shown_at, moment)
@@ -103,12 +98,6 @@ class Submit(Presenting):
         }
         connection.execute(insert(JudgementRow), row)
         connection.execute(delete(DraftRow).filter_by(**showing.key))
-
-    def _receipt(self, nonce: str, is_new: bool) -> Receipt:
-        stored = select(JudgementRow.judgement_id, JudgementRow.submitted_at, JudgementRow.revision)
-        with self._reading() as connection:
-            row = connection.execute(stored.where(JudgementRow.nonce == nonce)).one()
-        return Receipt(row.judgement_id, row.submitted_at, row.revision, is_new)
 
 
 def _checked(showing: Showing, answers: Mapping[str, Any]) -> Answers:
