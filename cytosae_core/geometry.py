@@ -69,7 +69,7 @@ def patch_position(token: int, grid: int = GRID) -> tuple[int, int]:
 
 
 def patch_grid(tokens: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """One value a token (..., n_tokens), CLS first, to maps (..., grid, grid) of the patches: rows from the top."""
+    """One value per token (..., n_tokens), CLS first, to maps (..., grid, grid) of the patches: rows from the top."""
     grid = grid_of(tokens.shape[-1])
     return tokens[..., 1:].reshape(*tokens.shape[:-1], grid, grid)
 

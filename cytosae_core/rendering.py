@@ -1,6 +1,6 @@
 """Pictures of cells put together: overlays of patch maps and contact sheets. Arrays in, arrays out; no files.
 
-Images are RGB (height, width, 3) uint8; maps are (grid, grid) activations, to be shown on one scale a latent.
+Images are RGB (height, width, 3) uint8; maps are (grid, grid) activations, to be shown on one scale per latent.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ class StartOptions:
     groups: tuple[str, str] | None = None
     """The two diagnoses of the disease task, where patients have more than two."""
     tables: Path | None = None
-    """Folder of the published latent tables: one folder a data set."""
+    """Folder of the published latent tables: one folder per data set."""
     file_lists: Mapping[str, Path] = field(default_factory=dict)
     """Beside --tables: file list of each data set whose images are not all on disk: acevedo FILE."""
     dataset: str = TRAINING_DATASET

@@ -39,7 +39,7 @@ def watchers(watch: WatchConfig, config: SaeConfig, folder: Path, *, simulated: 
 
 
 class TrainingBar:
-    """Observer that keeps one line on the terminal: tokens a second, time left, loss and active latents."""
+    """Observer that keeps one line on the terminal: tokens per second, time left, loss and active latents."""
 
     def __init__(self, n_steps: int) -> None:
         self.n_steps = n_steps

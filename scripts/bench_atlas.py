@@ -55,7 +55,7 @@ def main(config: Config) -> None:
         print(f"{name} / ours: {ratio.median():.1f} times the time ({ratio.min():.1f} to {ratio.max():.1f}), "
               f"{peaks[name] / peaks['ours']:.1f} times the peak memory beyond weights and tokens")  # fmt: skip
     after = accumulation(1_600, len(weights["b_enc"])) * 1e3
-    print(f"after the encoder, 1,600 random images: {np.median(after[50:100]):.2f} ms an image from 400 to 800, "
+    print(f"after the encoder, 1,600 random images: {np.median(after[50:100]):.2f} ms per image from 400 to 800, "
           f"{np.median(after[-50:]):.2f} ms over the last 400")  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def show_density(one: SparsePass, tokens: Tokens, batch_size: int) -> None:
     n_active = one.statistics.n_active
     l0 = np.mean([one.encoder.l0(of_image) for of_image in tokens[:4]])
     n_candidates = np.mean([one.encoder.n_candidates(of_image) for of_image in tokens[:4]])
-    print(f"L0 {l0:.0f} a token; {n_candidates:,.0f} latents an image computed in floats; "
+    print(f"L0 {l0:.0f} per token; {n_candidates:,.0f} latents per image computed in floats; "
           f"{n_active.sum() / len(tokens):,.0f} of them active; "
           f"{(n_active > len(tokens) / 2).sum():,} in more than half of the images")  # fmt: skip
 

@@ -33,7 +33,7 @@ class Config(ScoringConfig):
     wbcatt: Path | None = None
     """pbc_attr_v1_val.csv: scores the 11 attributes of WBCAtt on the images that it lists."""
     leave_out: Path | None = None
-    """Text file of relative paths, one a line, that must not be scored on."""
+    """Text file of relative paths, one per line, that must not be scored on."""
 
 
 def main(config: Config) -> None:

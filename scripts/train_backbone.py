@@ -22,7 +22,7 @@ class Config:
     acevedo: Path = Path("../shared/data/acevedo")
     """Folder of the Acevedo data set."""
     show_only: Path = Path("../shared/data/acevedo/show_only.txt")
-    """Images that may be shown but not trained on, one relative path a line."""
+    """Images that may be shown but not trained on, one relative path per line."""
     wbcatt: Path = Path("../shared/data/wbcatt")
     """Folder of WBCAtt's tables."""
     output: Path = Path("artifacts/small_backbone")

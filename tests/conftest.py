@@ -32,7 +32,7 @@ def _shared(name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def release_tables() -> Path:
-    """Folder of the published latent tables: one folder a data set."""
+    """Folder of the published latent tables: one folder per data set."""
     return _shared("cytosae_release") / "feature_data"
 
 

@@ -1,1 +1,1 @@
-"""One widget group a file."""
+"""One widget group per file."""

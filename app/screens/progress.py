@@ -8,7 +8,7 @@ from app.screens.context import Context
 
 
 def show(context: Context) -> None:
-    """One bar a task, with what was saved last."""
+    """One bar per task, with what was saved last."""
     study = context.opened.study
     st.title("My progress")
     notices.show_simulated(study.simulated)

@@ -84,7 +84,7 @@ class LatentAtlas:
         return self._maps is not None
 
     def statistics(self, dataset: str) -> pd.DataFrame:
-        """One row a latent: n_images, n_active, frequency, mean_activation, label_entropy.
+        """One row per latent: n_images, n_active, frequency, mean_activation, label_entropy.
 
         frequency is n_active / n_images; mean_activation, over the images that activate the latent, and
         label_entropy (nats, over the reference images) are NaN where they do not exist.
@@ -92,7 +92,7 @@ class LatentAtlas:
         return self._statistics.of_dataset(self._place(dataset))
 
     def latent(self, latent: int) -> pd.DataFrame:
-        """One row a data set, indexed by its name; the columns of `statistics`."""
+        """One row per data set, indexed by its name; the columns of `statistics`."""
         return self._statistics.of_latent(self._checked(latent))
 
     def references(self, latent: int, dataset: str | None = None) -> pd.DataFrame:

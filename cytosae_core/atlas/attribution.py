@@ -1,7 +1,7 @@
 """What explains a patch: its active latents without the noise, strongest first, with their reference images.
 
-The CytoSAE paper's figure 3. Maps are shown on one colour scale a latent, over all images shown: a scale for each image
-would make weak cells look as hot as strong ones.
+The CytoSAE paper's figure 3. Maps are shown on one colour scale per latent, over all images shown: a scale for each
+image would make weak cells look as hot as strong ones.
 """
 
 from typing import NamedTuple

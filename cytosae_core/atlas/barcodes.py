@@ -23,13 +23,13 @@ TOKENS = ("patches", "patches+cls")
 
 @dataclass(frozen=True)
 class Barcodes:
-    """Counts of activating tokens by group, one group a patient."""
+    """Counts of activating tokens by group, one group per patient."""
 
     dataset: str
     counts: npt.NDArray[np.integer]
     """(n_groups, n_latents): tokens whose activation is above `tau`, summed over the group's images."""
     groups: pd.DataFrame
-    """One row a group, in the order of `counts`: patient, diagnosis, n_images."""
+    """One row per group, in the order of `counts`: patient, diagnosis, n_images."""
     tokens: str
     """"patches" or "patches+cls"."""
     tau: float

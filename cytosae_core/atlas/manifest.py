@@ -82,7 +82,7 @@ class Manifest:
     datasets: tuple[DatasetInfo, ...]
     files: Mapping[str, FileRecord]
     image_activation: str = "mean over all tokens"
-    """How one number an image is made of its tokens' activations."""
+    """How one number per image is made of its tokens' activations."""
     picture_suffix: str = PICTURE_SUFFIXES[0]
     barcodes: BarcodeInfo | None = None
     config: Mapping[str, Any] = field(default_factory=dict)

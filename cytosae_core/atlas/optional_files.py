@@ -68,7 +68,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def image_barcodes(image_ids: npt.NDArray[Any], rows: Integers, latents: Integers, counts: Integers) -> pa.Table:
-    """One row an image with any of these entries, which are sorted by row of `image_ids` and latent."""
+    """One row per image with any of these entries, which are sorted by row of `image_ids` and latent."""
     images, starts = np.unique(rows, return_index=True)
     offsets = pa.array(np.append(starts, len(rows)), pa.int32())
     columns = [

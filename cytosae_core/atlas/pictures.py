@@ -1,6 +1,6 @@
 """Display pictures: each reference image once, lossless, so that the app needs neither the data set nor torch.
 
-WebP lossless, method 1, quality 25: on Acevedo cells 50 kB and 14 ms a picture, where PNG takes 67 kB and 17 ms and
+WebP lossless, method 1, quality 25: on Acevedo cells 50 kB and 14 ms per picture, where PNG takes 67 kB and 17 ms and
 WebP's strongest setting 47 kB and 1.5 s (see BENCHMARKS.md).
 """
 

@@ -37,11 +37,11 @@ class StatisticsTable:
         }
 
     def of_dataset(self, place: int) -> pd.DataFrame:
-        """One row a latent."""
+        """One row per latent."""
         return self._frame(place, pd.RangeIndex(self._n_pictures.shape[1], name="latent"))
 
     def of_latent(self, latent: int) -> pd.DataFrame:
-        """One row a data set."""
+        """One row per data set."""
         return self._frame((slice(None), latent), pd.Index(self._datasets, name="dataset"))
 
     def n_pictures(self, place: int) -> "pd.Series[int]":

@@ -24,7 +24,7 @@ FLOAT16_MAX = 65504.0
 
 
 class ResidualStream(nn.Module):
-    """images (n, 3, size, size), float32 and normalised -> one (n, n_tokens, d) a block, ascending, CLS first."""
+    """images (n, 3, size, size), float32 and normalised -> one (n, n_tokens, d) per block, ascending, CLS first."""
 
     def __init__(self, backbone: Backbone, blocks: Sequence[int]) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ from cytosae_core.errors import ConfigError
 Runtime = Literal["auto", "torch", "compile", "openvino"]
 """Name of a runtime, as on the command line."""
 Forward = Callable[[Tensor], tuple[Tensor, ...]]
-"""Normalised images (n, 3, size, size) on the backbone's device -> tokens (n, n_tokens, d) a block."""
+"""Normalised images (n, 3, size, size) on the backbone's device -> tokens (n, n_tokens, d) per block."""
 
 
 def resolve_runtime(runtime: Runtime, device: torch.device, precision: Precision = "auto") -> Runtime:

@@ -47,7 +47,7 @@ class AtlasBenchConfig:
     d_sae: int = 49_152
     """Latents."""
     n_tokens: int = 257
-    """Tokens an image."""
+    """Tokens per image."""
     seed: int = 0
     """Of random tokens and the constructed SAE."""
 
@@ -58,7 +58,7 @@ class AtlasBenchConfig:
 
 
 def random_tokens(config: AtlasBenchConfig) -> Tokens:
-    """SIMULATED tokens (n_images, n_tokens, d_in): one mean for all, one offset an image, noise."""
+    """SIMULATED tokens (n_images, n_tokens, d_in): one mean for all, one offset per image, noise."""
     rng = np.random.default_rng(config.seed)
     tokens = rng.standard_normal((config.n_images, config.n_tokens, config.d_in), np.float32)
     tokens += 0.7 * rng.standard_normal((config.n_images, 1, config.d_in), np.float32)
@@ -71,7 +71,7 @@ def constructed_sae(config: AtlasBenchConfig, tokens: Tokens) -> dict[str, Tenso
 
     3 % of the latents fire at a tenth of the tokens, and so in nearly all images; 8 % at a thousandth; the others are
     dead, by up to three standard deviations below their largest pre-activation. At 49,152 latents that is an L0 of 150
-    and some 2,400 latents an image, where the published tables have 1,850 to 2,830.
+    and some 2,400 latents per image, where the published tables have 1,850 to 2,830.
     """
     rng = torch.Generator().manual_seed(config.seed)
     directions = torch.randn(config.d_in, config.d_sae, generator=rng) / config.d_in**0.5
@@ -159,7 +159,7 @@ def run_pass(one: DensePass | SparsePass, tokens: Tokens, batch_size: int) -> No
 
 
 def bench(config: AtlasBenchConfig, weights: Weights, tokens: Tokens, progress: Progress = no_progress) -> pd.DataFrame:
-    """Seconds an image of every variant and round, by the clock and by the processor, in turn; columns by variant.
+    """Seconds per image of every variant and round, by the clock and by the processor, in turn; columns by variant.
 
     What is made once for all images (slices of the encoder, empty tables) is made before the clock starts.
     """
@@ -213,7 +213,7 @@ def constructed(config: AtlasBenchConfig) -> tuple[dict[str, Tensor], Tokens]:
 def accumulation(n_images: int, n_latents: int, n_active: int = 2_500, seed: int = 0) -> npt.NDArray[np.float64]:
     """Seconds that each of `n_images` images takes after the encoder, in batches of 8: (n_batches,) by image.
 
-    Random activations: `n_active` latents an image, a third of them in most images.
+    Random activations: `n_active` latents per image, a third of them in most images.
     """
     rng = np.random.default_rng(seed)
     statistics, top = LatentStatistics.empty(n_latents), TopImages(n_latents, K)

@@ -1,4 +1,4 @@
-"""How fast cells become tokens, and what holds it up: medians over interleaved rounds, in images a second.
+"""How fast cells become tokens, and what holds it up: medians over interleaved rounds, in images per second.
 
 Every round measures every variant once, each right after the bare pass, so that whatever else loads the machine falls
 on both alike; shares are computed pair by pair.
@@ -81,7 +81,7 @@ def as_tiff(table: ImageTable, folder: Path) -> ImageTable:
 def bench(
     backbone: Backbone, table: ImageTable, config: TokensBenchConfig, progress: Progress = no_progress
 ) -> pd.DataFrame:
-    """One row a variant, medians over rounds; the bare pass is measured again right before each of the others.
+    """One row per variant, medians over rounds; the bare pass is measured again right before each of the others.
 
     `images_per_s` by the clock, `images_per_cpu_s` by the processor time of this process, which other people's load
     does not slow, and both as shares of the bare pass. `table` holds at least `config.n_images` images. Bare variants
@@ -171,7 +171,7 @@ def _rows(config: TokensBenchConfig) -> list[range]:
 
 
 def _stream(backbone: Backbone, table: ImageTable, config: TokensBenchConfig, runtime: Runtime) -> Work:
-    """Decoding and forward pass together; converting the model, which happens once a run, is not part of it."""
+    """Decoding and forward pass together; converting the model, which happens once per run, is not part of it."""
     forward = make_forward(backbone, [config.block], runtime)
     settings = _extract_config(config, runtime)
     return lambda: [None for _ in forward_batches(backbone, table, settings, _rows(config), forward)]

@@ -104,7 +104,7 @@ class Scorer:
 
 
 def score_table(kind: str, scorer: Scorer, attributes: Sequence[str], bests: Sequence[Best]) -> pd.DataFrame:
-    """One row an attribute: attribute, kind, direction, pooling, auroc_choosing, auroc, auroc_low, auroc_high,
+    """One row per attribute: attribute, kind, direction, pooling, auroc_choosing, auroc, auroc_low, auroc_high,
     average_precision, average_precision_low, average_precision_high.
 
     All but auroc_choosing are of the held-out images; intervals hold 95 % of the bootstrap samples.
@@ -127,7 +127,7 @@ def summary_table(
     bests: Mapping[str, Sequence[Best]],
     regions: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """One row an attribute: place, prevalence, in_range, auroc_<kind>, lead, lead_low, lead_high, is_found.
+    """One row per attribute: place, prevalence, in_range, auroc_<kind>, lead, lead_low, lead_high, is_found.
 
     `bests` are the best directions by kind, "latent" and others. in_range says whether the prevalence lies in
     `PREVALENCE`. lead is the latent's held-out AUROC above the best other kind but "random", with its paired bootstrap

@@ -25,7 +25,7 @@ class KnownLabels(NamedTuple):
     rows: NDArray[np.bool_]
     """(n_images,) which images of the index are labelled."""
     labels: pd.DataFrame
-    """One row a labelled image, in the order of the index; one column of bool an attribute."""
+    """One row per labelled image, in the order of the index; one column of bool per attribute."""
     truth: RenderedTruth | None = None
     """Masks, where the images were rendered."""
 
@@ -78,7 +78,7 @@ def leave_out(known: KnownLabels, index: pd.DataFrame, listed: Path) -> KnownLab
     try:
         names = {line.strip() for line in listed.read_text(encoding="utf-8").splitlines()} - {""}
     except (OSError, ValueError) as error:
-        raise AnalysisError(f"{listed} cannot be read ({error}); give a text file with one path a line") from error
+        raise AnalysisError(f"{listed} cannot be read ({error}); give a text file with one path per line") from error
     kept = ~index["relative_path"].isin(names).to_numpy(dtype=bool)
     within = kept[known.rows]
     if not within.any():

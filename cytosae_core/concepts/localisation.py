@@ -22,7 +22,7 @@ MIN_COVER = 0.1
 
 
 class Fit(NamedTuple):
-    """How well maps fall on masks, one value an image (n_images,)."""
+    """How well maps fall on masks, one value per image (n_images,)."""
 
     mass_share: FloatArray
     """Share of the map's sum that lies on the part; 0 where the map is zero everywhere."""

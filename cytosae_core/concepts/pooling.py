@@ -21,7 +21,7 @@ Coverage = NDArray[np.float32]
 
 
 class Pooled(NamedTuple):
-    """One value an image and direction, several times: `first` is the number of the first direction of the chunk."""
+    """One value per image and direction, several times: `first` is the number of the first direction of the chunk."""
 
     first: int
     values: dict[str, FloatArray]

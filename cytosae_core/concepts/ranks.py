@@ -33,7 +33,7 @@ def auroc_columns(values: NDArray[np.floating], labels: BoolArray) -> FloatArray
 
 
 class Curves(NamedTuple):
-    """One value a sample of images: (n_samples,)."""
+    """One value per sample of images: (n_samples,)."""
 
     auroc: FloatArray
     average_precision: FloatArray

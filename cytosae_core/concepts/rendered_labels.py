@@ -23,7 +23,7 @@ class RenderedTruth:
     """Known concepts of a list of rendered images, in its order. SIMULATED, always."""
 
     attributes: pd.DataFrame
-    """One row an image: columns of `attributes.parquet`, `share_<part>`, `patch_<part>`."""
+    """One row per image: columns of `attributes.parquet`, `share_<part>`, `patch_<part>`."""
     coverage: NDArray[np.float32]
     """(n_images, n_parts, 16, 16): share of each patch that lies on the part."""
     parts: tuple[str, ...] = MASK_NAMES
@@ -49,7 +49,7 @@ def read_rendered_truth(
 
 
 def attribute_labels(attributes: pd.DataFrame, listed: tuple[CellAttribute, ...] = CELL_ATTRIBUTES) -> pd.DataFrame:
-    """One row an image, one column of bool per attribute of the list: whether all of its conditions hold."""
+    """One row per image, one column of bool per attribute of the list: whether all of its conditions hold."""
     return pd.DataFrame(
         {each.name: np.all([_holds(attributes, one) for one in each.conditions], axis=0) for each in listed}
     )
@@ -70,7 +70,7 @@ def _row_shares(n_pixels: int) -> FloatArray:
 
 
 def read_attributes(folder: Path, relative_paths: "pd.Series[str]") -> pd.DataFrame:
-    """Rows of `attributes.parquet`, one an image, in the order of `relative_paths`; raises as `read_rendered_truth`."""
+    """`attributes.parquet`, one row per image, in the order of `relative_paths`; raises as `read_rendered_truth`."""
     path = folder / "attributes.parquet"
     if not path.is_file() or not (folder / "masks").is_dir():
         raise AnalysisError(f"{folder} has no attributes.parquet and masks; render cells with scripts/render_cohort.py")

@@ -77,7 +77,7 @@ def score_attributes(
 ) -> dict[str, pd.DataFrame]:
     """Tables by name: summary, scores, monosemanticity, left_out and, with `truth`, maps_on_masks.
 
-    `labels` has one row an image of `tokens` and one column of bool an attribute; `embeddings` (n_images, d) are the
+    `labels` has one row per image of `tokens` and one column of bool per attribute; `embeddings` (n_images, d) are the
     images' own, for monosemanticity. Patients (column patient of the index) are never divided between the halves.
     left_out names the attributes that too few images have, or lack. Raises AnalysisError when none is left.
     """
@@ -144,7 +144,7 @@ def split_note(index: pd.DataFrame) -> str:
 
 
 def one_vs_rest(columns: pd.DataFrame) -> pd.DataFrame:
-    """One column of bool a value of each column, `<column> = <value>`; of a pair of values, only the rarer.
+    """One column of bool per value of each column, `<column> = <value>`; of a pair of values, only the rarer.
 
     Images without a value have none of them.
     """
@@ -195,7 +195,7 @@ def _one_pass(
 
 
 def _monosemanticity_table(passes: dict[str, _Pass], embeddings: NDArray[np.float32]) -> pd.DataFrame:
-    """One row a direction: kind, direction, score (missing where no pair of images has it), score_of_all_pairs."""
+    """One row per direction: kind, direction, score (missing where no pair of images has it), score_of_all_pairs."""
     parts = [
         pd.DataFrame({"kind": kind, "direction": np.arange(len(one.monosemanticity)), "score": one.monosemanticity})
         for kind, one in passes.items()

@@ -1,4 +1,4 @@
-"""Stored judgements as plain tables: one column a question, one row an item, one column a rater."""
+"""Stored judgements as plain tables: one column per question, one row per item, one column per rater."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +52,7 @@ class AnswerTable:
     def answers(
         self, task_id: str, stage_id: str, question_id: str, role: Role = "main", *, first: bool = False
     ) -> pd.DataFrame:
-        """Latest answers: index item_id (all items of that role), one column a rater, None where there is none.
+        """Latest answers: index item_id (all items of that role), one column per rater, None where there is none.
 
         `first`: those of revision 1 instead, whatever came later.
         """
@@ -89,7 +89,7 @@ def compared_questions(study: Study) -> list[tuple[str, Stage, Question]]:
 
 
 def items_frame(study: Study) -> pd.DataFrame:
-    """What each item is, unblinded: one row an item, in the order of the study."""
+    """What each item is, unblinded: one row per item, in the order of the study."""
     rows = [
         {
             "task_id": item.task_id,

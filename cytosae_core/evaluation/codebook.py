@@ -13,7 +13,7 @@ COLUMNS = ("table", "column", "value", "meaning")
 
 
 def codebook(study: Study, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row a column (value empty) and one a value; columns as in COLUMNS.
+    """One row per column (value empty) and one per value; columns as in COLUMNS.
 
     Questions and options come from the study's protocol, so they are what the raters read. Raises StudyError for a
     column that has no meaning here: then the export and its codebook have drifted apart.

@@ -42,7 +42,7 @@ def consensus_answers(answers: pd.DataFrame) -> "pd.Series[str]":
 
 
 def consensus_table(table: AnswerTable) -> pd.DataFrame:
-    """One row a main item and question: the consensus, how many are for it, and the concepts as typed.
+    """One row per main item and question: the consensus, how many are for it, and the concepts as typed.
 
     Columns task_id, stage_id, question_id, item_id, latent, stratum, direction, rank, consensus, n_for, n_raters,
     answers (each rater's, "R01: yes"), concepts (each rater's text of the same stage, "R01: Auer rods").

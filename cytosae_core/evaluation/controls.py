@@ -10,7 +10,7 @@ COLUMNS = ("control", "task_id", "stage_id", "question_id", "rater_code", "n_yes
 
 
 def control_table(table: AnswerTable) -> pd.DataFrame:
-    """One row a rater, question and kind of control; columns as in COLUMNS.
+    """One row per rater, question and kind of control; columns as in COLUMNS.
 
     "repeat": of `n` items judged twice, `n_yes` got the same answer (intra-rater agreement); the first answers are
     compared, because whoever revises can read what they answered before. "decoy": of `n` sets of

@@ -79,7 +79,7 @@ def image_to_explain(atlas: LatentAtlas, latents: Sequence[int]) -> str:
 def attribution_sheets(
     atlas: LatentAtlas, image: Explained, patches: Sequence[Patch], *, n_patches: int = 3, n_latents: int = 2
 ) -> list[CellSheet]:
-    """The image with its patches outlined, then one sheet a patch; `n_patches` are chosen where none are named.
+    """The image with its patches outlined, then one sheet per patch; `n_patches` are chosen where none are named.
 
     Raises ConfigError for a patch outside of the image, and where no latent is active that is no noise.
     """

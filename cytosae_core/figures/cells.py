@@ -78,7 +78,7 @@ class CellSheet:
 
 
 def latent_sheet(atlas: LatentAtlas, latent: int, *, note: str = "", more: tuple[CellRow, ...] = ()) -> CellSheet:
-    """The latent's reference images, one row a data set; then `more`."""
+    """The latent's reference images, one row per data set; then `more`."""
     rows = [reference_row(atlas, latent, info) for info in atlas.datasets]
     known = note or latent_note(atlas, latent)
     return CellSheet(f"Latent {latent}", known, (*rows, *more), f"latent_{latent}")

@@ -61,7 +61,7 @@ def _fitting(atlas: LatentAtlas, mean: npt.NDArray[np.float64]) -> npt.NDArray[n
 
 
 def _keys(table: pd.DataFrame, order: Order, scores: "pd.Series[float] | None") -> npt.NDArray[np.float64]:
-    """A number a latent, smallest first; those without one come last."""
+    """One number per latent, smallest first; those without one come last."""
     if order == "score":
         if scores is None:
             raise ConfigError("--order score needs --scores, the folder that score_attributes.py wrote")

@@ -34,7 +34,7 @@ def disease_sheets(
 def _patient_rows(
     atlas: LatentAtlas, barcodes: Barcodes, latent: int, groups: tuple[str, str], pictures: dict[str, str]
 ) -> tuple[CellRow, ...]:
-    """One row a group: the strongest cell of each of its patients, as far as there are pictures of it."""
+    """One row per group: the strongest cell of each of its patients, as far as there are pictures of it."""
     found = atlas.patient_references(latent)
     found = found[found["image_id"].isin(pictures)].drop_duplicates("patient")
     found = found.merge(barcodes.groups[["patient", "diagnosis"]], on="patient")

@@ -11,7 +11,7 @@ from cytosae_core.errors import AnalysisError
 from cytosae_core.figures.style import BLUE, ORANGE, PALE, QUIET, escape, styled
 
 UNITS = {
-    "corrected": "activating patches an image, mean over patients",
+    "corrected": "activating patches per image, mean over patients",
     "released": "activating patches over the width of the SAE, mean over patients",
 }
 """What a mean counts, by ranking; with CLS, "patches" becomes "tokens"."""
@@ -31,7 +31,7 @@ class Axes(NamedTuple):
 def disease_plane(
     means: pd.DataFrame, marked: pd.DataFrame, known: pd.DataFrame, axes: Axes, *, simulated: bool
 ) -> go.Figure:
-    """One point a latent that is active in either group; those of `marked` (differential_latents) in colour.
+    """One point per latent that is active in either group; those of `marked` (differential_latents) in colour.
 
     `known` latent -> frequency (share of images) and label (of its references), for who points at it.
     Axes are logarithmic; a mean of 0 stands on the line "0" below the smallest. Raises AnalysisError where no latent is

@@ -109,7 +109,7 @@ def _entry(one: Made) -> str:
 
 
 def contact_sheet(sheet: CellSheet, *, simulated: bool) -> Rgb:
-    """The sheet as one picture: a line of cells a row, and below it the same with their maps where there are any."""
+    """The sheet as one picture: a line of cells per row, and below it the same with their maps where there are any."""
     lines = [line for row in sheet.rows if row.cells for line in _lines(row)]
     mark = f"{SIMULATED} · " if simulated else ""
     return rendering.contact_sheet(f"{mark}{sheet.title} · {sheet.note}", lines, side=SIDE, footer=NOTICE)

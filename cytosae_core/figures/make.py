@@ -52,7 +52,7 @@ def make_figures(
 
 @dataclass(frozen=True)
 class _Maker:
-    """One method a figure; each raises ConfigError or AnalysisError where its inputs are not there."""
+    """One method per figure; each raises ConfigError or AnalysisError where its inputs are not there."""
 
     config: FigureConfig
     atlases: list[LatentAtlas]
@@ -84,7 +84,7 @@ class _Maker:
         self.folder.add_figure(f"2A_latent_plane_{dataset}", figure)
 
     def thresholds(self) -> None:
-        """A colour a data set, a dash an atlas."""
+        """One colour per data set, one dash per atlas."""
         means, looks, colours = {}, {}, list[str]()
         for place, (atlas, path) in enumerate(zip(self.atlases, self._paths, strict=True)):
             own = f"{path.resolve().name} ({place + 1}): " if len(self.atlases) > 1 else ""

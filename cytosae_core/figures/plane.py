@@ -22,7 +22,7 @@ def latent_plane(
     statistics: pd.DataFrame, labels: "pd.Series[str]", title: str, *, activation: str, label_kind: str = "class",
     simulated: bool,
 ) -> go.Figure:  # fmt: skip
-    """One point a latent that is active at all, coloured by the entropy of its reference images' labels.
+    """One point per latent that is active at all, coloured by the entropy of its reference images' labels.
 
     `statistics` as of `LatentAtlas.statistics`; `labels` latent -> the label with the largest share of its references
     (latents may be missing); `activation` says what the activation of an image is. Raises AnalysisError where no

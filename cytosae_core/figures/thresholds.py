@@ -39,7 +39,7 @@ def _count_at(rows: pd.DataFrame, threshold: float) -> str:
 def threshold_figure(
     counts: pd.DataFrame, title: str, *, simulated: bool, looks: Mapping[str, tuple[int, int]] | None = None
 ) -> go.Figure:
-    """One line a name of `threshold_counts`; raises AnalysisError where no latent is above any threshold.
+    """One line per name of `threshold_counts`; raises AnalysisError where no latent is above any threshold.
 
     `looks` name -> number of its colour and of its dash; colours in turn without.
     """

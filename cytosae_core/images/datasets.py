@@ -151,7 +151,7 @@ def where_to_get(dataset: str) -> str:
 
 
 def compare_counts(table: ImageTable, dataset: str) -> pd.DataFrame:
-    """What is there against what is published, one row a count, for any data set name.
+    """What is there against what is published, one row per count, for any data set name.
 
     Columns: `what` ("all images", "images of a class", "patients of a group"), `name`, `n_found`, `n_expected`
     (missing where nothing is published) and `difference` (found - expected).

@@ -28,7 +28,7 @@ class ImageTable:
     """Images to work on, in the order of their relative paths (code points)."""
 
     frame: pd.DataFrame
-    """One row an image, with `COLUMNS`: `image_id` (`<dataset>/<relative_path>`), `path` (text; `path_of` opens),
+    """One row per image, with `COLUMNS`: `image_id` (`<dataset>/<relative_path>`), `path` (text; `path_of` opens),
     `label`, `patient` and `diagnosis` (missing where unknown), `um_per_px` (NaN where unknown), `n_bytes`."""
     skipped: tuple[SkippedImage, ...]
     """Files that are left out, and why; hidden files are not counted among them."""

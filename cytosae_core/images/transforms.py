@@ -6,7 +6,7 @@ What `read_rgb` decides for each kind of file:
 |---|---|
 | 8-bit grey, palette, CMYK, YCbCr | converted to RGB by Pillow |
 | alpha, or a transparent colour | composited on white, the colour of an empty slide |
-| 16 bits a channel | the high byte is kept: scaled by the range of the type, never by the range of the image, so that dark stays dark |
+| 16 bits per channel | the high byte is kept: scaled by the range of the type, never by the range of the image, so that dark stays dark |
 | 32-bit integers or floats | refused: the file does not say what its white is |
 | EXIF orientation | applied |
 | ICC profile | ignored, as in the models' training |
@@ -80,7 +80,7 @@ def _refuse_large(path: Path, size: tuple[int, int]) -> None:
 
 def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
     if image.mode in {"F", "I"}:
-        raise ImageError(f"{path}: 32-bit pixels whose range is not known; save it with 8 or 16 bits a channel")
+        raise ImageError(f"{path}: 32-bit pixels whose range is not known; save it with 8 or 16 bits per channel")
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:

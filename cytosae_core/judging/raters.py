@@ -76,7 +76,7 @@ class Raters:
             return [StudySummary(*row) for row in connection.execute(query)]
 
     def table(self, study_id: str, with_names: bool = False) -> pd.DataFrame:
-        """One row a rater of the study: rater_code, role, years (missing where unknown); `name` only on request."""
+        """One row per rater of the study: rater_code, role, years (missing where unknown); `name` only on request."""
         columns = [RaterRow.rater_code, RaterRow.role, RaterRow.years]
         query = (
             select(*columns, *([RaterRow.name] if with_names else []))

@@ -25,8 +25,8 @@ def to_anndata(
 ) -> AnnData:
     """A level as AnnData.
 
-    X (float32) holds barcodes, activating tokens an image; layers["counts"] the counts; obs the groups with their
-    denominators (n_images, n_patients) and `provenance`; var, one row a latent, `latent` and each data set's
+    X (float32) holds barcodes, activating tokens per image; layers["counts"] the counts; obs the groups with their
+    denominators (n_images, n_patients) and `provenance`; var, one row per latent, `latent` and each data set's
     statistics as `<column>_<dataset>`; obsp["similarity"], for patients, `patient_similarity`; uns["cytosae"] what it
     was made from (`about`). `statistics` are data set -> `LatentAtlas.statistics`. Raises AnalysisError where they
     have another number of latents than the barcodes.

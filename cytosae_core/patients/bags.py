@@ -1,4 +1,4 @@
-"""Backbone tokens pooled for the baselines: two vectors an image, and the images of each patient."""
+"""Backbone tokens pooled for the baselines: two vectors per image, and the images of each patient."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def pool_tokens(tokens: TokenSource, progress: Progress = no_progress) -> Pooled
 def patient_bags(index: pd.DataFrame, pooled: PooledTokens, patients: Sequence[str]) -> list[NDArray[np.float32]]:
     """One array (n_images, 2 d_model) for each of `patients`, in their order: CLS token and mean patch side by side.
 
-    `index` has a column patient, one row an image of `pooled`. Raises AnalysisError for a patient without images.
+    `index` has a column patient, one row per image of `pooled`. Raises AnalysisError for a patient without images.
     """
     if len(index) != len(pooled):
         raise AnalysisError(f"{len(index)} images are listed and {len(pooled)} were pooled; pool this store again")

@@ -82,7 +82,7 @@ def classify_patients(
 
     `mean_activation` (n_latents,) is that of the images that the SAE was trained on, missing for latents that never
     fire. `bags`, the backbone's tokens of each of `used_patients`, add two baselines: mean-pooled tokens and the
-    attention model. scores has one row a method, with family, reading, threshold (missing where it is chosen within
+    attention model. scores has one row per method, with family, reading, threshold (missing where it is chosen within
     the folds, or there is none) and the mean and spread of each score. The permutation test is of the probe in both
     readings, without any choice of threshold. Raises AnalysisError for data that do not fit or cannot fill the folds.
     """

@@ -31,7 +31,7 @@ class PatientCounts(Protocol):
 
     @property
     def groups(self) -> pd.DataFrame:
-        """One row a patient, in the order of `counts`: patient, diagnosis, n_images."""
+        """One row per patient, in the order of `counts`: patient, diagnosis, n_images."""
 
 
 def differential_latents(
@@ -46,7 +46,7 @@ def differential_latents(
     """The `n` latents that are stronger in each of two groups of patients, strongest first.
 
     Columns latent, direction (the group in which it is stronger), rank (from 1), difference (`mean_a - mean_b`),
-    mean_a, mean_b (activating tokens an image; under "released" activating tokens over the width of the
+    mean_a, mean_b (activating tokens per image; under "released" activating tokens over the width of the
     autoencoder). Ties go to the smaller latent number; latents without a difference are never listed, so there may
     be fewer than `n`. Patients with fewer than `min_images` images are left out. Raises AnalysisError for an unknown
     or repeated group, a group without patients, and patients without images.
@@ -91,7 +91,7 @@ def usable_patients(barcodes: PatientCounts, min_images: int) -> tuple[FloatArra
     groups = barcodes.groups.reset_index(drop=True)
     repeated = groups["patient"][groups["patient"].duplicated()]
     if len(repeated):
-        raise AnalysisError(f"patient {repeated.iloc[0]!r} is in the barcodes twice; keep one row a patient")
+        raise AnalysisError(f"patient {repeated.iloc[0]!r} is in the barcodes twice; keep one row per patient")
     groups = groups[groups["n_images"] >= min_images].sort_values("patient")
     without = groups["patient"][groups["n_images"] < 1]
     if len(without):

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 
 
 def latent_effects(barcodes: PatientCounts, group_a: str, group_b: str, *, min_images: int = 0) -> pd.DataFrame:
-    """One row a latent, indexed by it: hedges_g, auroc, p_value, q_value.
+    """One row per latent, indexed by it: hedges_g, auroc, p_value, q_value.
 
     hedges_g is `(mean_a - mean_b) / s` with the pooled standard deviation `s` of the patients' barcodes and the
     correction `1 - 3 / (4 (n_a + n_b) - 9)` for small groups (Hedges 1981); missing where `s` is 0 or there are fewer

@@ -1,7 +1,7 @@
 """Attention multiple-instance model on backbone tokens: the baseline of Hehr et al. (2023), small and seeded.
 
 A patient is a bag of cells. With x_i a cell's vector, h_i = ReLU(E x_i), the attention for group k is
-a_ik = softmax over i of (w_k tanh(V h_i)) (Ilse et al. 2018; one attention a group, as in Hehr et al. 2023), and the
+a_ik = softmax over i of (w_k tanh(V h_i)) (Ilse et al. 2018; one attention per group, as in Hehr et al. 2023), and the
 logit of group k is u_k (sum_i a_ik h_i) + b_k. Training stops when the cross entropy of held-out training patients no
 longer falls. Hehr et al. train a convolutional network below it and add a loss on cells; here the backbone is fixed.
 

@@ -26,7 +26,7 @@ def predict_patients(
 ) -> pd.DataFrame:
     """What every method says of every patient in the fold in which it is tested.
 
-    `groups` has patient and diagnosis, one row a patient. Columns method, seed, fold, patient, group, predicted,
+    `groups` has patient and diagnosis, one row per patient. Columns method, seed, fold, patient, group, predicted,
     chosen. Raises AnalysisError where a patient has two rows, and so could be on both sides of a fold.
     """
     repeated = groups["patient"][groups["patient"].duplicated()]

@@ -1,4 +1,4 @@
-"""Which of several groups a patient belongs to, told by logistic regression from one vector a patient.
+"""Which of several groups a patient belongs to, told by logistic regression from one vector per patient.
 
 The paper's probe: multinomial logistic regression with an L2 penalty on the patients' barcodes. Its regularisation can
 be read in two ways, with c groups, n training patients and d latents: "samples" is scikit-learn's `C = c n / 100` (the
@@ -90,7 +90,7 @@ def fit_regression(z: FloatArray, y: IntArray, c: float) -> LogisticRegression:
 
 
 def probe(features: NDArray[np.floating], reading: Reading) -> Method:
-    """The regression on one vector a patient, `features` (n_patients, n_features), as a method."""
+    """The regression on one vector per patient, `features` (n_patients, n_features), as a method."""
     products, n_features = inner_products(features), features.shape[1]
 
     def predict(codes: IntArray, train: IntArray, test: IntArray, seed: int) -> Prediction:

@@ -11,7 +11,7 @@ SCORES = ("weighted_f1", "macro_f1", "accuracy")
 
 
 def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Columns method, seed, fold, n_test, weighted_f1, macro_f1, accuracy: one row a fold.
+    """Columns method, seed, fold, n_test, weighted_f1, macro_f1, accuracy: one row per fold.
 
     F1 of a group is `2 tp / (2 tp + fp + fn)`, 0 where the group was never named; weighted by the group's patients in
     the fold, or the plain mean over all groups.
@@ -35,7 +35,7 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def group_scores(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Columns method, seed, fold, group, n_test, precision, recall, f1: one row a fold and group."""
+    """Columns method, seed, fold, group, n_test, precision, recall, f1: one row per fold and group."""
     names = _names(predictions)
     parts = []
     for (method, seed, fold), part in predictions.groupby(["method", "seed", "fold"], sort=False):

@@ -58,7 +58,7 @@ def _sampled_mean(values: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def _summary(tops: list[NDArray[np.int64]], group: str, n: int) -> pd.DataFrame:
-    """One row a latent that is in any of the lists `tops`, each the latents of one sample in their order."""
+    """One row per latent that is in any of the lists `tops`, each the latents of one sample in their order."""
     latents = np.unique(np.concatenate(tops))
     ranks = np.full((len(tops), len(latents)), n + 1)
     for row, top in enumerate(tops):

@@ -86,7 +86,7 @@ def _sae(settings: PipelineSettings, paths: RunPaths) -> PipelineStep:
         manifest = read_json(marker, "delete its folder, and run the same command again")
         found = manifest["evaluation"]
         return (
-            f"{manifest['d_sae']:,} latents, {found['l0']:.0f} active a token, "
+            f"{manifest['d_sae']:,} latents, {found['l0']:.0f} active per token, "
             f"{found['explained_variance']:.0%} of the variance explained on held-out images"
         )
 

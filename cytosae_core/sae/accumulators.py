@@ -86,7 +86,7 @@ class LatentSums:
 
     @property
     def l0(self) -> float:
-        """Mean number of active latents a token."""
+        """Mean number of active latents per token."""
         return float(self.n_active_tokens.sum()) / self.n_tokens
 
     def l0_percentile(self, percent: int) -> int:

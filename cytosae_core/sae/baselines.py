@@ -1,4 +1,4 @@
-"""What an autoencoder has to beat: principal components, as many as it has active latents a token.
+"""What an autoencoder has to beat: principal components, as many as it has active latents per token.
 
 The components and the mean come from the training tokens; variance is explained on the held-out ones, centred there,
 with the formula of `metrics`: 1 - sum ||x - x_hat||^2 / sum ||x - mean(x)||^2.

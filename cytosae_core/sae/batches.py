@@ -1,7 +1,7 @@
 """The batches of a run: one endless sequence, pass after pass over the data, that can be entered anywhere.
 
-All passes are strung together before they are cut, so that every batch is full and every image, or token, comes once a
-pass. What a batch holds depends on its number alone, and that number is all that a resumed run has to know.
+All passes are strung together before they are cut, so that every batch is full and every image, or token, comes once
+per pass. What a batch holds depends on its number alone, and that number is all that a resumed run has to know.
 """
 
 from collections.abc import Iterator

@@ -74,7 +74,7 @@ class Checkpoint:
 
 
 def latents_first(weights: Weights) -> Weights:
-    """The same weights, with `W_enc` (d_in, d_sae) laid out a latent a row.
+    """The same weights, with `W_enc` (d_in, d_sae) laid out one latent per row.
 
     What picks single latents, such as the encoder of an atlas, then reads it where it lies and keeps no copy.
     """

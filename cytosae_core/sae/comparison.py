@@ -1,4 +1,4 @@
-"""One table: autoencoders, each beside principal components with as many numbers a token, on held-out images."""
+"""One table: autoencoders, each beside principal components with as many numbers per token, on held-out images."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +67,7 @@ def open_run(folder: Path, store_path: Path) -> TrainedRun:
 
 
 def compare(runs: Mapping[str, TrainedRun], progress: Progress = no_progress) -> pd.DataFrame:
-    """Two rows a run, the autoencoder's and that of the components at its L0, with the columns `COLUMNS`.
+    """Two rows per run, the autoencoder's and that of the components at its L0, with the columns `COLUMNS`.
 
     `runs` is by the name that the table gives them; `progress` counts runs. Raises ConfigError where two runs hold out
     different images, for their figures could not be compared.

@@ -58,11 +58,11 @@ PANELS = (
         Curve("centred", HELD_OUT + "explained_variance", _HELD_OUT),
         Curve("as released, not centred", HELD_OUT + "explained_variance_released", _SECOND),
     ), is_signed=True),
-    Panel("Active latents a token (L0)", (
+    Panel("Active latents per token (L0)", (
         Curve("training", "l0", _TRAINING), Curve("held out", HELD_OUT + "l0", _HELD_OUT),
         Curve("5 % of tokens", HELD_OUT + "l0_p5", _SECOND), Curve("95 % of tokens", HELD_OUT + "l0_p95", _THIRD),
     ), True),
-    Panel("Sum of activations a token (L1), held out", (Curve("L1", HELD_OUT + "l1", _HELD_OUT),), True),
+    Panel("Sum of activations per token (L1), held out", (Curve("L1", HELD_OUT + "l1", _HELD_OUT),), True),
     Panel("Latents, share, held out", (
         Curve("dead", HELD_OUT + "dead_share", _HELD_OUT), Curve("rare", HELD_OUT + "rare_share", _SECOND),
         Curve("always on", HELD_OUT + "always_on_share", _THIRD),
@@ -71,7 +71,7 @@ PANELS = (
     Panel("Concepts (log10 mean activation above -3), held out", (
         Curve("concepts", HELD_OUT + "n_concepts", _HELD_OUT),
     )),
-    Panel("Tokens a second since the start", (Curve("training", "tokens_per_second", _TRAINING),)),
+    Panel("Tokens per second since the start", (Curve("training", "tokens_per_second", _TRAINING),)),
 )  # fmt: skip
 """What the page shows, in reading order; a curve whose column is missing is left out, and so is an empty panel."""
 

@@ -1,4 +1,4 @@
-"""The figures of a run as a table in its folder: one row a step, the held-out figures in the rows that have some."""
+"""The figures of a run as a table in its folder: one row per step, the held-out figures in the rows that have some."""
 
 import io
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ class MetricsTable:
 
 
 def read_metrics(folder: Path) -> pd.DataFrame:
-    """The table of the run in `folder`, one row a step; raises ArtifactError when it is missing or damaged."""
+    """The table of the run in `folder`, one row per step; raises ArtifactError when it is missing or damaged."""
     path = folder / METRICS_NAME
     if not path.is_file():
         raise ArtifactError(f"{path} is missing; give the folder of a training run")
@@ -95,6 +95,6 @@ def dead_share_window(folder: Path, d_sae: int) -> float:
     """Share of the latents that had not fired within the configured window when the last step of the run began.
 
     The released code calls a latent dead when its frequency within the last 64 steps is below 1e-6: at its 16,448
-    tokens a step, when it fired on none of them, or on one alone.
+    tokens per step, when it fired on none of them, or on one alone.
     """
     return float(read_metrics(folder)["n_dead"].iloc[-1]) / d_sae

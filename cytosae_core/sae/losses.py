@@ -43,7 +43,7 @@ def total_loss(
 def error_terms(x_hat: Tensor, x: Tensor, form: ErrorForm) -> Tensor:
     """The reconstruction error, element by element, (..., d_in); its mean over all elements is the term of the loss.
 
-    released: (x_hat - x)^2 / ||x||_2, with one norm a token.
+    released: (x_hat - x)^2 / ||x||_2, with one norm per token.
     plain: d_in (x_hat - x)^2, whose mean over the width is the paper's sum over it (`method.loss`).
     """
     squares = (x_hat - x) ** 2  # (..., d_in)

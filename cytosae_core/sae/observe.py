@@ -26,7 +26,7 @@ class StepRecord(NamedTuple):
     learning_rate: float
     """Learning rate of this step."""
     l0: float
-    """Mean number of active latents a token."""
+    """Mean number of active latents per token."""
     n_dead: int
     """Latents that had not fired for longer than the window when this step began."""
 

@@ -46,5 +46,5 @@ def count_passes(since_fired: Tensor, z: Tensor) -> None:
 
 @torch.no_grad()
 def mean_active(z: Tensor) -> Tensor:
-    """Mean number of active latents a token, from activations (..., d_sae), none of them negative."""
+    """Mean number of active latents per token, from activations (..., d_sae), none of them negative."""
     return z.sign().sum(dim=-1).mean()  # in the type of z: torch counts what is not zero at half the speed

@@ -1,8 +1,8 @@
 """The ablation: one setting at a time is moved away from a chosen point, each place is trained with several seeds.
 
 <sweep>/<setting>-<value>/seed-<seed>/   a run folder, as `train` leaves it; the chosen point is in <sweep>/chosen
-<sweep>/runs.csv                         one row a finished run
-<sweep>/table.csv, table.md              one row a setting and value: mean and standard deviation over the seeds
+<sweep>/runs.csv                         one row per finished run
+<sweep>/table.csv, table.md              one row per setting and value: mean and standard deviation over the seeds
 
 A run that is finished is not repeated, one that was interrupted goes on, and one that was made with other settings is
 refused by `train`.
@@ -31,7 +31,7 @@ class SweepResult(NamedTuple):
     """What a call of `run_sweep` leaves."""
 
     runs: pd.DataFrame
-    """One row a finished run: point, seed, sae_id, and its held-out figures."""
+    """One row per finished run: point, seed, sae_id, and its held-out figures."""
     table: str
     """The table in Markdown."""
     failures: dict[str, str]

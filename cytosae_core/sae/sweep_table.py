@@ -1,4 +1,4 @@
-"""The table of an ablation in the paper's form: a row a setting and value, mean and deviation over the seeds."""
+"""The table of an ablation in the paper's form: one row per setting and value, mean and deviation over the seeds."""
 
 import math
 from collections.abc import Mapping
@@ -25,15 +25,15 @@ N_DECIMALS = 7
 """Decimals of a cell, at most."""
 NOTE = """Mean ± standard deviation (n - 1) over the runs of a row; **bold**: the chosen value, one set of runs that all settings
 share. On held-out images: MSE as in the released loss, (x_hat - x)^2 / ||x||; L1 without its coefficient; L0, active
-latents a token; explained variance, centred and as released; dead share, of latents that fire on no held-out token;
+latents per token; explained variance, centred and as released; dead share, of latents that fire on no held-out token;
 concepts, latents with log10 mean activation above -3. Dead at the end of training: share of latents that had not fired
 within the window of the configuration (64 forward passes as published)."""  # noqa: E501 - text of the table
 
 
 def summarise(runs: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
-    """One row a setting and value: n_runs, <figure>_mean and <figure>_std, the latter missing with one run.
+    """One row per setting and value: n_runs, <figure>_mean and <figure>_std, the latter missing with one run.
 
-    `runs` has a row a finished run (point, seed, figures); `places` has setting, value and point of every row.
+    `runs` has one row per finished run (point, seed, figures); `places` has setting, value and point of every row.
     """
     runs = runs.reindex(columns=["point", *FIGURES])
     groups = runs.astype(dict.fromkeys(FIGURES, float)).groupby("point")

@@ -150,7 +150,7 @@ def _patient_job(patient: Patient, index: int) -> Job:
 
 
 def _metadata(patients: Sequence[Patient], attributes: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a patient with the percentages of the cells that were rendered, as in the published table."""
+    """Return one row per patient with the percentages of the cells that were rendered, as in the published table."""
     percent = pd.crosstab(attributes["patient"], attributes["cell_type"], normalize="index") * 100
     rows = []
     for patient in patients:

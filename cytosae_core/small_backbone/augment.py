@@ -32,7 +32,7 @@ class View(NamedTuple):
 
 
 def random_view(n_images: int, generator: torch.Generator) -> View:
-    """One random view an image."""
+    """One random view per image."""
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(shape, generator=generator)

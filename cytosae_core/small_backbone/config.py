@@ -19,9 +19,9 @@ class TrainingPhase:
     n_steps: int
     """Optimiser steps."""
     window: int
-    """Patches a side that the transformer sees: a square near the middle, where the cell is; 16 is the whole image."""
+    """Patches per side that the transformer sees: a square near the middle, where the cell is; 16 is all of it."""
     batch: int
-    """Images a step, over all workers."""
+    """Images per step, over all workers."""
     learning_rate: float
     """Highest learning rate; it rises over `warm_up` steps and falls to `last_rate` of it."""
     last_rate: float = 0.0

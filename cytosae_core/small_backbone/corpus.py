@@ -40,7 +40,7 @@ class RealCells:
     """Photographed cells, in the order of their image ids."""
 
     frame: pd.DataFrame
-    """image_id, path, cell_type, split (`train`, `held_out`, `unused`) and one column of codes an attribute."""
+    """image_id, path, cell_type, split (`train`, `held_out`, `unused`) and one column of codes per attribute."""
     types: tuple[str, ...]
     """Cell types, in alphabetical order: the codes of `cell_type`."""
     n_values: tuple[int, ...]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 SIDE = 128
 """Side of the images that the guide takes, pixels: its local map then has the transformer's 16 x 16 places."""
 WIDTHS = (24, 48, 96, 192)
-"""Channels at 64, 32, 16 and 8 places a side."""
+"""Channels at 64, 32, 16 and 8 places per side."""
 
 
 class GuideMaps(NamedTuple):

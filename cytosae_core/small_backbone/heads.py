@@ -29,13 +29,13 @@ class Answers(NamedTuple):
     types: Tensor
     """(n, n_types)."""
     attributes: tuple[Tensor, ...]
-    """One (n, n_values) an attribute."""
+    """One (n, n_values) per attribute."""
     rendered_types: Tensor
     """(n, n_rendered_types)."""
 
 
 class Questions(nn.Module):
-    """Linear questions to one vector an image."""
+    """Linear questions to one vector per image."""
 
     def __init__(self, d_in: int, n_types: int, n_values: tuple[int, ...]) -> None:
         super().__init__()

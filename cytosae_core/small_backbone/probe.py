@@ -20,7 +20,7 @@ from cytosae_core.small_backbone.corpus import PARTS, Images, RealCells, render_
 
 Floats = npt.NDArray[np.float32]
 Describe = Callable[[Images], Floats]
-"""Images (n, 224, 224, 3) -> one description a patch (n, 256, d)."""
+"""Images (n, 224, 224, 3) -> one description per patch (n, 256, d)."""
 
 COVERED = 0.05
 """Share of a patch that a part must cover to count as there."""
@@ -115,7 +115,7 @@ def render_probe_cells(n_per_type: int, progress: Progress = no_progress) -> Ren
 def _share(masks: Images) -> Floats:
     """Coverage (n_parts, 56, 56) -> share of each patch (256, n_parts)."""
     side = masks.shape[-1]
-    # 56 pixels are 3.5 a patch: double them, so that every patch is a whole number of pixels.
+    # 56 pixels are 3.5 per patch: double them, so that every patch is a whole number of pixels.
     doubled = masks.repeat(2, 1).repeat(2, 2).reshape(-1, GRID, 2 * side // GRID, GRID, 2 * side // GRID)
     shares = doubled.mean((2, 4)).reshape(len(masks), -1).T / 255
     return np.asarray(shares, dtype=np.float32)

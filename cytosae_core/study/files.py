@@ -1,4 +1,4 @@
-"""Studies on disk: one folder a study, written once."""
+"""Studies on disk: one folder per study, written once."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Shards of tokens on disk: written once, whole or not at all, with a record that says so.
 
-A shard holds the readable images of a fixed run of table rows, one .npy file a block. Its record is written last, into
-the folder above: a shard without a record does not exist, whatever files lie about.
+A shard holds the readable images of a fixed run of table rows, one .npy file per block. Its record is written last,
+into the folder above: a shard without a record does not exist, whatever files lie about.
 """
 
 import io
@@ -38,7 +38,7 @@ def write_shard(
     store: Path, records: Path, shard_index: int, tokens: Mapping[int, npt.NDArray[np.float16]],
     positions: list[int], skipped: list[UnreadableImage],
 ) -> ShardRecord:  # fmt: skip
-    """Write one .npy a block into `store`, then the record into `records`; equal tokens give equal bytes."""
+    """Write one .npy per block into `store`, then the record into `records`; equal tokens give equal bytes."""
     files = {
         block: write_whole(store, f"shard-{shard_index:05d}-block-{block:02d}.npy", _header(array), _bytes_of(array))
         for block, array in tokens.items()

@@ -1,7 +1,7 @@
 """A token store: what an extraction left on disk, opened without a copy and checked as it is opened.
 
 <store>/manifest.json             plan of the extraction, skipped images, shards with size and sha256
-<store>/index.parquet             one row an image: image_id, ..., shard_index, row in the shard
+<store>/index.parquet             one row per image: image_id, ..., shard_index, row in the shard
 <store>/shard-00000-block-11.npy  (n_images, n_tokens, d_model) float16, little-endian, C order
 """
 
@@ -76,7 +76,7 @@ class TokenStore:
 
     @property
     def n_tokens(self) -> int:
-        """Tokens an image, CLS included."""
+        """Tokens per image, CLS included."""
         return int(self.manifest["n_tokens"])
 
     @property
@@ -101,7 +101,7 @@ class TokenStore:
 
     @cached_property
     def index(self) -> pd.DataFrame:
-        """One row an image, in the order of the tokens: image_id, dataset, label, ..., shard_index, row."""
+        """One row per image, in the order of the tokens: image_id, dataset, label, ..., shard_index, row."""
         return pd.read_parquet(self.path / INDEX)
 
     @cached_property

@@ -39,7 +39,7 @@ class StreamConfig:
     batch_size: int = 32
     """Images in a forward pass."""
     n_workers: int | None = None
-    """Threads that decode; None: one a core."""
+    """Threads that decode; None: one per core."""
     runtime: Runtime = "auto"
     """What runs the forward pass; auto: OpenVINO on a CPU that has it, else PyTorch."""
     precision: Precision = "auto"

@@ -16,7 +16,7 @@ TOY_ARGUMENTS = {"img_size": 28, "embed_dim": 32, "depth": 4, "num_heads": 2}
 
 @pytest.fixture(scope="session")
 def toy_backbone():
-    """4 blocks of width 32 on 28 x 28 px: 5 tokens an image."""
+    """4 blocks of width 32 on 28 x 28 px: 5 tokens per image."""
     return random_backbone("dinobloom-s", seed=0, **TOY_ARGUMENTS)
 
 

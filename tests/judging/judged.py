@@ -18,7 +18,7 @@ Given = Mapping[tuple[str, str, str], Mapping[str, object]]
 
 
 def small_study(*, simulated: bool = False, with_disease: bool = True) -> Study:
-    """Ten concept items from two clusters (c00 to c04 and c10 to c14), with controls, and 12 ranks a direction."""
+    """Ten concept items from two clusters (c00 to c04 and c10 to c14), with controls, and 12 ranks per direction."""
     mains = [
         Item(f"c{k}{n}", "concept", "main", n, fake_pictures(f"c{k}{n}"), latent=100 * k + n, stratum=k)
         for k in (0, 1)
@@ -53,7 +53,7 @@ def small_study(*, simulated: bool = False, with_disease: bool = True) -> Study:
 
 
 def verdicts(rater: str, item_ids: list[str], values: str) -> dict[tuple[str, str, str], dict[str, object]]:
-    """Answers to `meaningful`, one letter an item: y, n, a(rtefact), u (cannot judge), or - for none."""
+    """Answers to `meaningful`, one letter per item: y, n, a(rtefact), u (cannot judge), or - for none."""
     names = {"y": "yes", "n": "no", "a": "artefact", "u": "cannot_judge"}
     concept = {"concept": f"{rater}'s words"}
     return {

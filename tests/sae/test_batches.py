@@ -1,4 +1,4 @@
-"""Every image, or token, comes once a pass; any batch can be entered directly; held-out images never come."""
+"""Every image, or token, comes once per pass; any batch can be entered directly; held-out images never come."""
 
 from itertools import islice
 

@@ -12,7 +12,7 @@ from cytosae_core.sae.train import train
 from cytosae_core.tokens.source import ArrayTokens
 from tests.sae.toys import Notebook, toy
 
-# Two tokens a batch, so that some latents stay silent for several passes.
+# Two tokens per batch, so that some latents stay silent for several passes.
 BASE = toy(n_images=40, batch_images=1, warm_up_steps=5)
 OTHERS = {
     "d_in": [6],

@@ -16,7 +16,7 @@ def _described(path):
 
 
 def toy_store(path, *, blocks=(1, 2), n_images=20, seed=0, backbone="toy", fingerprint="cells", simulated=False):
-    """A store at `path`: two shards, 5 tokens an image, width 4; tokens differ by block and seed."""
+    """A store at `path`: two shards, 5 tokens per image, width 4; tokens differ by block and seed."""
     path.mkdir(parents=True)
     parts = np.array_split(np.arange(n_images), 2)
     shards = []

@@ -201,7 +201,7 @@ def test_a_thousand_cells_take_about_a_minute_of_one_core():
     for index in range(n_cells):
         cell_type = CELL_TYPES[index % 18]
         render_cell(sample_parameters(cell_type, stream(index, "test")), "mll23", index)
-    # measured 43 ms a cell; twice that leaves room for slower and busy machines
+    # measured 43 ms per cell; twice that leaves room for slower and busy machines
     assert (time.process_time() - start) / n_cells < 0.1
 
 

@@ -65,7 +65,7 @@ def disease_task() -> Task:
 def concept_items(
     n_blocks: int, n_per_block: int, n_repeats: int, n_decoys: int, n_training: int, *, prefix: str = ""
 ) -> list[Item]:
-    """Main items (one a stratum in each block), then repeats, decoys and training items."""
+    """Main items (one per stratum in each block), then repeats, decoys and training items."""
     main = [
         concept_item(f"{prefix}c{block:02d}{stratum:02d}", "main", block, latent=100 * block + stratum, stratum=stratum)
         for block in range(n_blocks)

@@ -39,7 +39,7 @@ class SparseEncoder:
     ) -> None:  # fmt: skip
         """Take W_enc (d_in, d_sae), b_enc, W_dec, b_dec.
 
-        The encoder is kept a latent a row: a copy, unless it lies so already (`Checkpoint.latents_first`).
+        The encoder is kept one latent per row: a copy, unless it lies so already (`Checkpoint.latents_first`).
 
         `screened`: look for latents that may be active in 8 bits first (None: where that is faster). It changes no bit
         of any result.
@@ -98,7 +98,7 @@ class SparseEncoder:
 
     @torch.inference_mode()
     def l0(self, tokens: Tokens) -> float:
-        """Mean number of active latents a token, of the tokens (n_tokens, d_in) of one image."""
+        """Mean number of active latents per token, of the tokens (n_tokens, d_in) of one image."""
         blocks = self._blocks(self._centred(tokens))
         return sum(int(torch.count_nonzero(z[:, : len(block)])) for block, z in blocks) / len(tokens)
 

@@ -25,7 +25,7 @@ class InputChoice:
     """Which data sets become an atlas."""
 
     tokens: tuple[Path, ...] = ()
-    """Token stores, one a data set, as extract_tokens.py makes them."""
+    """Token stores, one per data set, as extract_tokens.py makes them."""
     images: Mapping[str, Path] = field(default_factory=dict)
     """Image folder of each data set: acevedo FOLDER bmc FOLDER. With a token store: for the pictures only; without:
     its tokens are made as they are needed, twice for reference images."""

@@ -36,7 +36,7 @@ class TopImages:
     """
 
     def __init__(self, n_latents: int, k: int) -> None:
-        """Nothing seen yet; memory is 12 k bytes a latent, whatever comes."""
+        """Nothing seen yet; memory is 12 k bytes per latent, whatever comes."""
         self.k = k
         self._values = np.zeros((n_latents, k), np.float32)
         self._orders = np.full((n_latents, k), _NOBODY)

@@ -85,7 +85,7 @@ def _with_numbers(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
 def _in_order(patients: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     repeated = patients.loc[patients["patient"].duplicated(), "patient"]
     if len(repeated):
-        raise ReleaseError(f"patient {repeated.iloc[0]!r} has two rows in the table of patients; give one a patient")
+        raise ReleaseError(f"patient {repeated.iloc[0]!r} has two rows in the table of patients; give one per patient")
     by_name = patients.set_index("patient")
     for row, name in enumerate(names):
         if name not in by_name.index:

@@ -16,7 +16,7 @@ class ReleaseImport:
     """Which tables become an atlas, and with which pictures."""
 
     tables: Path
-    """Folder of the published tables: one folder a data set."""
+    """Folder of the published tables: one folder per data set."""
     out: Path
     """Folder of the atlas to be made; must not exist."""
     datasets: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class ReleaseImport:
     images: Mapping[str, Path] = field(default_factory=dict)
     """Image folder of each data set whose pictures are wanted: acevedo FOLDER bmc FOLDER."""
     file_lists: Mapping[str, Path] = field(default_factory=dict)
-    """File list of each data set whose images are not all on disk: acevedo FILE; a relative path a line."""
+    """File list of each data set whose images are not all on disk: acevedo FILE; one relative path per line."""
     classnames: Path | None = None
     """Folder of the published <data set>_classnames.txt; names the patients of hehr where its images are missing."""
     patient_counts: Path | None = None

@@ -62,7 +62,7 @@ class ImageList:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the sorted relative paths, a line each."""
+        """SHA-256 of the sorted relative paths, one per line."""
         return hashlib.sha256("\n".join(sorted(self.relative_paths)).encode()).hexdigest()
 
 
@@ -80,7 +80,7 @@ def from_folder(dataset: str, root: Path) -> ImageList:
 
 
 def from_file_list(dataset: str, path: Path, root: Path | None) -> ImageList:
-    """The list of images that a text file names, a line each; those in `root` can be shown, others may be missing.
+    """The list of images that a text file names, one per line; those in `root` can be shown, others may be missing.
 
     Raises ImageTableError when the file is missing, or a line does not fit the data set's layout.
     """
@@ -88,7 +88,7 @@ def from_file_list(dataset: str, path: Path, root: Path | None) -> ImageList:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise ImageTableError(f"{path} cannot be read ({error}); give a text file with a path a line") from error
+        raise ImageTableError(f"{path} cannot be read ({error}); give a text file with one path per line") from error
     paths = [line.removeprefix("./").removeprefix(f"{source.top}/") for line in lines if line]
     for name in paths:
         pure = PurePosixPath(name)
@@ -118,7 +118,7 @@ def published_labels(dataset: str, classnames: Path | None) -> tuple[str, ...]:
     try:
         return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise ImageTableError(f"{path} cannot be read ({error}); give a text file with a name a line") from error
+        raise ImageTableError(f"{path} cannot be read ({error}); give a text file with one name per line") from error
 
 
 def _arranged(source: Source, paths: Sequence[str], root: Path | None) -> ImageList:

@@ -35,7 +35,7 @@ def find_datasets(tables: Path) -> tuple[str, ...]:
     Raises ReleaseError when there are none.
     """
     if not tables.is_dir():
-        raise ReleaseError(f"{tables}: no such folder; give the folder that holds one folder of tables a data set")
+        raise ReleaseError(f"{tables}: no such folder; give the folder that holds one folder of tables per data set")
     found = sorted(path.parent.name for path in tables.glob(f"*/{_MEANS}"))
     if not found:
         raise ReleaseError(f"{tables} holds no tables: no <data set>/{_MEANS} lies in it; give the folder above them")

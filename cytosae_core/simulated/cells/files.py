@@ -37,7 +37,7 @@ def picture_bytes(cell: RenderedCell, size: tuple[int, int], suffix: str) -> byt
 
 
 def masks_bytes(cell: RenderedCell) -> bytes:
-    """Return an .npz file: `parts` (288, 288) with one bit a mask, and `names` in the order of the bits."""
+    """Return an .npz file: `parts` (288, 288) with one bit per mask, and `names` in the order of the bits."""
     parts = np.zeros(cell.rgb.shape[:2], dtype=np.uint16)
     for bit, name in enumerate(MASK_NAMES):
         parts |= cell.masks[name].astype(np.uint16) << np.uint16(bit)

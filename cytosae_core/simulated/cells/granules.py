@@ -92,7 +92,7 @@ def _weight(granules: Granules, cell: Array, nucleus: Array) -> Array:
 
 
 def _places(weight: Array, frame: Frame, radii: Array, spacing: float, rng: np.random.Generator) -> Array:
-    """Return up to one centre (n, 2) a radius, sampled by weight and thinned so that granules do not lie on another."""
+    """Return up to one centre (n, 2) per radius, sampled by weight and thinned so that none lies on another."""
     flat = np.flatnonzero(weight)
     if len(flat) == 0 or len(radii) == 0:
         return np.zeros((0, 2))

@@ -130,7 +130,7 @@ class CellParameters:
 
 
 def flat(parameters: CellParameters) -> dict[str, str | int | float | bool]:
-    """Return the parameters as one flat row, parts joined by `_`, one count a granule kind."""
+    """Return the parameters as one flat row, parts joined by `_`, one count per granule kind."""
     row: dict[str, str | int | float | bool] = {}
     for part in ("nucleus", "cytoplasm", "surroundings"):
         section = getattr(parameters, part)

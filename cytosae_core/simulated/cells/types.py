@@ -73,7 +73,7 @@ def _surroundings(rng: np.random.Generator) -> Surroundings:
 
 
 def _sampled(part: type, spans: Mapping[str, Span], rng: np.random.Generator) -> dict[str, Any]:
-    """Return a value a field, whole where the field is whole."""
+    """Return one value per field, whole where the field is whole."""
     whole = {entry.name for entry in fields(part) if entry.type in (int, "int")}
     return {
         name: round(float(rng.uniform(low - 0.499, high + 0.499))) if name in whole else _within((low, high), rng)

@@ -72,7 +72,7 @@ class Plan:
 
 
 def carry_out(plan: Plan, progress: Progress = no_progress, n_workers: int = 1) -> tuple[Path, pd.DataFrame]:
-    """Render what is not rendered yet and return the unpublished folder and the attributes, one row a cell.
+    """Render what is not rendered yet and return the unpublished folder and the attributes, one row per cell.
 
     Raises ConfigError where the goal holds something else, ArtifactError where the disk is full.
     """

@@ -1,4 +1,4 @@
-"""Cells for the tests: rendered once a session, because each costs some 50 ms."""
+"""Cells for the tests: rendered once per session, because each costs some 50 ms."""
 
 from dataclasses import replace
 from functools import lru_cache
