@@ -5,7 +5,6 @@ without keeping their aspect ratio, so a patch covers the same share of every im
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,19 +27,6 @@ PATCHES = slice(1, None)
 """The patches among the tokens of an image: `tokens[..., PATCHES, :]`."""
 
 
-class PixelBox(NamedTuple):
-    """A rectangle in pixels of an image; right and bottom are exclusive, and edges may lie between two pixels."""
-
-    left: float
-    """Distance of its left edge from the left edge of the image."""
-    top: float
-    """Distance of its upper edge from the upper edge of the image."""
-    right: float
-    """Distance of its right edge from the left edge of the image."""
-    bottom: float
-    """Distance of its lower edge from the upper edge of the image."""
-
-
 def n_tokens_of(grid: int) -> int:
     """Tokens of an image that is cut into grid x grid patches: CLS and the patches."""
     return 1 + grid * grid
@@ -61,34 +47,7 @@ def token_index(row: int, col: int, grid: int = GRID) -> int:
     return 1 + row * grid + col
 
 
-def patch_position(token: int, grid: int = GRID) -> tuple[int, int]:
-    """Row and column of a patch, given its index among all tokens; ConfigError for CLS, which has no place."""
-    if not 1 <= token < n_tokens_of(grid):
-        raise ConfigError(f"token {token} is no patch: patches are the tokens 1 to {grid * grid}, and {CLS} is CLS")
-    return divmod(token - 1, grid)
-
-
 def patch_grid(tokens: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """One value per token (..., n_tokens), CLS first, to maps (..., grid, grid) of the patches: rows from the top."""
     grid = grid_of(tokens.shape[-1])
     return tokens[..., 1:].reshape(*tokens.shape[:-1], grid, grid)
-
-
-def pixel_box(row: int, col: int, width: float = IMAGE_SIZE, height: float = IMAGE_SIZE, grid: int = GRID) -> PixelBox:
-    """The part of an image of this width and height, in pixels, that the patch covers."""
-    token_index(row, col, grid)  # refuses a patch outside the grid
-    return PixelBox(
-        left=col * width / grid,
-        top=row * height / grid,
-        right=(col + 1) * width / grid,
-        bottom=(row + 1) * height / grid,
-    )
-
-
-def patch_at(
-    x: float, y: float, width: float = IMAGE_SIZE, height: float = IMAGE_SIZE, grid: int = GRID
-) -> tuple[int, int]:
-    """Row and column of the patch under the point (x, y) of an image of this width and height, in pixels."""
-    if not (0 <= x < width and 0 <= y < height):
-        raise ConfigError(f"the point ({x}, {y}) lies outside the image of {width} x {height} px")
-    return min(int(y * grid / height), grid - 1), min(int(x * grid / width), grid - 1)

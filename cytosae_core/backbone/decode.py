@@ -35,8 +35,6 @@ class UnreadableImage(NamedTuple):
 class DecodedBatch(NamedTuple):
     """The readable images of one batch."""
 
-    batch_index: int
-    """Which of the batches that were asked for."""
     positions: list[int]
     """Rows of the readable images in their table."""
     pixels: Pixels
@@ -54,13 +52,13 @@ def decoded_batches(
     batches: Iterable[Sequence[int]], path_of: Callable[[int], Path], size: int, n_workers: int | None = None
 ) -> Iterator[DecodedBatch]:
     """Decode the images at these rows, batch after batch in the given order, `N_AHEAD` batches ahead of the caller."""
-    remaining = enumerate(batches)
-    waiting: deque[tuple[int, Sequence[int], list[Future[Pixels | str]]]] = deque()
+    remaining = iter(batches)
+    waiting: deque[tuple[Sequence[int], list[Future[Pixels | str]]]] = deque()
     pool = ThreadPoolExecutor(n_workers or n_cores(), thread_name_prefix="decode")
     try:
         while True:
-            for batch_index, rows in remaining:
-                waiting.append((batch_index, rows, [pool.submit(_decode, path_of(row), size) for row in rows]))
+            for rows in remaining:
+                waiting.append((rows, [pool.submit(_decode, path_of(row), size) for row in rows]))
                 if len(waiting) > N_AHEAD:
                     break
             if not waiting:
@@ -77,9 +75,9 @@ def _decode(path: Path, size: int) -> Pixels | str:
         return str(error).removeprefix(f"{path}: ")
 
 
-def _gather(batch_index: int, rows: Sequence[int], futures: list["Future[Pixels | str]"], size: int) -> DecodedBatch:
+def _gather(rows: Sequence[int], futures: list["Future[Pixels | str]"], size: int) -> DecodedBatch:
     results = [(row, future.result()) for row, future in zip(rows, futures, strict=True)]
     readable = [(row, pixels) for row, pixels in results if not isinstance(pixels, str)]
     skipped = [UnreadableImage(row, reason) for row, reason in results if isinstance(reason, str)]
     pixels = np.stack([pixels for _, pixels in readable]) if readable else np.empty((0, size, size, 3), np.uint8)
-    return DecodedBatch(batch_index, [row for row, _ in readable], pixels, skipped)
+    return DecodedBatch([row for row, _ in readable], pixels, skipped)

@@ -1,4 +1,4 @@
-"""Files to pixels to model input, and back for display; numpy and Pillow only.
+"""Files to pixels of the size that a model takes; numpy and Pillow only.
 
 What `read_rgb` decides for each kind of file:
 
@@ -28,14 +28,6 @@ from cytosae_core.geometry import IMAGE_SIZE
 
 MAX_SIDE = 5_000
 """Longest side, in pixels, of an image that is decoded."""
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Mean of the channels R, G, B on the scale 0 to 1."""
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Standard deviation of the channels R, G, B on the scale 0 to 1."""
-
-_MEAN = np.asarray(IMAGENET_MEAN, dtype=np.float32)
-_STD = np.asarray(IMAGENET_STD, dtype=np.float32)
-
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 """Decoders that may run: a file is judged by its content, and formats that run programs (EPS) are never tried."""
 
@@ -92,21 +84,3 @@ def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
 def resize_rgb(image: Image.Image, size: int = IMAGE_SIZE) -> npt.NDArray[np.uint8]:
     """RGB values (size, size, 3) after a bilinear, antialiased resize that does not keep the aspect ratio."""
     return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-
-
-def normalise(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Channels last (..., height, width, 3) to what the backbone takes: float32 (..., 3, height, width)."""
-    standard = (rgb.astype(np.float32) / np.float32(255) - _MEAN) / _STD
-    return np.ascontiguousarray(np.moveaxis(standard, -1, -3))
-
-
-def to_tensor_array(image: Image.Image, size: int = IMAGE_SIZE) -> npt.NDArray[np.float32]:
-    """Model input float32 (3, size, size): RGB, resized, with ImageNet mean and standard deviation."""
-    return normalise(resize_rgb(image, size))
-
-
-def for_display(array: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
-    """Undo `normalise`: (..., 3, height, width) to RGB values (..., height, width, 3)."""
-    standard = np.moveaxis(np.asarray(array, dtype=np.float32), -3, -1)
-    rgb: npt.NDArray[np.uint8] = np.clip(np.rint((standard * _STD + _MEAN) * 255), 0, 255).astype(np.uint8)
-    return rgb

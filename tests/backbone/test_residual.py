@@ -10,7 +10,8 @@ from PIL import Image
 from cytosae_core.backbone.residual import check_blocks, normalise_batch, resolve_precision, tokens_at
 from cytosae_core.backbone.runtime import make_forward, resolve_runtime
 from cytosae_core.errors import ConfigError
-from cytosae_core.images.transforms import normalise
+from cytosae_core.images.transforms import resize_rgb
+from tests.pixels import IMAGENET_MEAN, IMAGENET_STD, normalise
 
 
 @pytest.fixture
@@ -51,11 +52,32 @@ def test_images_of_another_shape_are_refused(toy_backbone):
         tokens_at(toy_backbone, torch.zeros(1, 3, 224, 224), [1])
 
 
-def test_pixels_are_normalised_as_the_transforms_say(toy_backbone):
-    rgb = np.asarray(Image.effect_noise((28, 28), 80).convert("RGB"))[None]
-    ours = normalise_batch(np.array(rgb), toy_backbone)
+def test_normalising_is_the_formula_of_every_pixel(toy_backbone):
+    rgb = np.array(Image.effect_noise((28, 28), 80).convert("RGB"))[None]
+    ours = normalise_batch(rgb, toy_backbone)
     assert ours.dtype == torch.float32
     assert np.abs(ours.numpy() - normalise(rgb)).max() < 1e-6
+    for channel in range(3):
+        for row, column in ((0, 0), (5, 7), (2, 3)):
+            value = (int(rgb[0, row, column, channel]) / 255 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
+            assert ours[0, channel, row, column].item() == pytest.approx(value, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [16, 224])
+@pytest.mark.parametrize("shape", [(288, 288, 3), (363, 360, 3), (100, 240, 3)])
+def test_model_input_is_that_of_torchvision_exactly(toy_backbone, shape, size):
+    transforms = pytest.importorskip("torchvision.transforms")
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8))
+    reference = transforms.Compose(
+        [
+            transforms.Resize((size, size), transforms.InterpolationMode.BILINEAR, antialias=True),
+            transforms.ToTensor(),
+            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+        ]
+    )(image)
+    ours = normalise_batch(np.array(resize_rgb(image, size))[None], toy_backbone)[0]
+    assert (tuple(ours.shape), ours.dtype) == ((3, size, size), torch.float32)
+    assert (ours - reference).abs().max() <= 1e-6
 
 
 def test_a_cpu_computes_in_float32_and_a_gpu_in_float16():

@@ -2,23 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from cytosae_core.errors import ImageError
-from cytosae_core.images.transforms import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    MAX_SIDE,
-    for_display,
-    normalise,
-    read_rgb,
-    resize_rgb,
-    to_tensor_array,
-)
+from cytosae_core.images.transforms import MAX_SIDE, read_rgb, resize_rgb
+from tests.pixels import model_input
 
 GRADIENT = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
-RGB = st.integers(1, 5).flatmap(lambda side: hnp.arrays(np.uint8, (side, 7, 3)))
 
 
 def _read(tmp_path, image, name="cell.png", **options):
@@ -190,23 +180,6 @@ def test_random_bytes_are_refused_and_never_crash(tmp_path_factory, tail, head):
         read_rgb(path)
 
 
-@pytest.mark.parametrize("size", [16, 224])
-@pytest.mark.parametrize("shape", [(288, 288, 3), (363, 360, 3), (100, 240, 3)])
-def test_model_input_is_that_of_torchvision_exactly(shape, size):
-    transforms = pytest.importorskip("torchvision.transforms")
-    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8))
-    reference = transforms.Compose(
-        [
-            transforms.Resize((size, size), transforms.InterpolationMode.BILINEAR, antialias=True),
-            transforms.ToTensor(),
-            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
-        ]
-    )(image).numpy()
-    ours = to_tensor_array(image, size)
-    assert (ours.shape, ours.dtype) == ((3, size, size), np.float32)
-    assert np.abs(ours - reference).max() <= 1e-6
-
-
 def test_tensors_resized_on_a_device_agree_within_two_grey_levels():
     functional = pytest.importorskip("torchvision.transforms.v2.functional")
     torch = pytest.importorskip("torch")
@@ -216,28 +189,9 @@ def test_tensors_resized_on_a_device_agree_within_two_grey_levels():
     assert np.abs(resized - resize_rgb(Image.fromarray(image))).max() <= 2
 
 
-def test_normalising_is_the_formula_of_every_pixel():
-    array = normalise(GRADIENT)
-    for channel in range(3):
-        for row, column in ((0, 0), (5, 7), (2, 3)):
-            value = (int(GRADIENT[row, column, channel]) / 255 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
-            assert array[channel, row, column] == pytest.approx(value, abs=1e-5)
-
-
-@given(RGB)
-def test_display_undoes_normalising(rgb):
-    assert np.array_equal(for_display(normalise(rgb)), rgb)
-    assert np.array_equal(for_display(normalise(rgb[None])), rgb[None])
-
-
-def test_values_outside_the_range_are_clipped_for_display():
-    assert np.unique(for_display(np.full((3, 1, 1), 99.0))).tolist() == [255]
-    assert np.unique(for_display(np.full((3, 1, 1), -99.0))).tolist() == [0]
-
-
 @pytest.mark.shared_data
 def test_a_real_lzw_tiff_and_its_model_input(mll23_example):
     image = read_rgb(next(mll23_example.glob("*.tif")))
     assert image.size == (288, 288)
     assert resize_rgb(image).shape == (224, 224, 3)
-    assert np.abs(to_tensor_array(image)).max() < 3
+    assert np.abs(model_input(image)).max() < 3

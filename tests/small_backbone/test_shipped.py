@@ -8,10 +8,10 @@ from safetensors import safe_open
 
 from cytosae_core.backbone.residual import tokens_at
 from cytosae_core.backbone.vit import load_backbone, random_backbone
-from cytosae_core.images.transforms import to_tensor_array
 from cytosae_core.simulated.synthetic import render_cell, sample_parameters
 from cytosae_core.small_backbone.config import SmallBackboneConfig, recorded
 from tests.conftest import REPOSITORY
+from tests.pixels import model_input
 
 WEIGHTS = REPOSITORY / "cytosae_core" / "backbone" / "weights" / "cytosae-small.safetensors"
 TYPES = ("eosinophil", "neutrophil_segmented", "lymphocyte", "monocyte", "basophil")
@@ -25,7 +25,7 @@ def rendered_cells():
         for number in range(N_EACH):
             seed = 990_000 + 100 * place + number
             cell = render_cell(sample_parameters(cell_type, np.random.default_rng(seed)), "acevedo", seed=seed)
-            cells.append(to_tensor_array(Image.fromarray(cell.rgb)))
+            cells.append(model_input(Image.fromarray(cell.rgb)))
     return torch.from_numpy(np.stack(cells)), np.repeat(np.arange(len(TYPES)), N_EACH)
 
 

@@ -19,13 +19,14 @@ from cytosae_core.backbone.vit import random_backbone
 from cytosae_core.errors import ArtifactError, BackboneError, ConfigError, ImageTableError
 from cytosae_core.images.sources import folder_source
 from cytosae_core.images.table import scan
-from cytosae_core.images.transforms import read_rgb, to_tensor_array
+from cytosae_core.images.transforms import read_rgb
 from cytosae_core.simulated.cells.files import NOTICE
 from cytosae_core.tokens import extract as extract_module
 from cytosae_core.tokens.extract import extract
 from cytosae_core.tokens.plan import ExtractConfig
 from cytosae_core.tokens.store import TokenStore
 from tests.backbone.conftest import TOY_ARGUMENTS
+from tests.pixels import model_input
 
 CONFIG = ExtractConfig(blocks=(2, 4), batch_size=3, shard_images=5, runtime="torch", n_workers=2)
 LENIENT = dataclasses.replace(CONFIG, max_unreadable_share=0.5)
@@ -37,7 +38,7 @@ def digests(store_path):
 
 def slow_tokens(backbone, path, block):
     """Tokens of one image, one at a time, by timm's own arguments."""
-    pixels = torch.from_numpy(to_tensor_array(read_rgb(path), backbone.image_size))[None]
+    pixels = torch.from_numpy(model_input(read_rgb(path), backbone.image_size))[None]
     with torch.no_grad():
         patches, prefix = backbone.model.forward_intermediates(
             pixels, indices=[block - 1], return_prefix_tokens=True, output_fmt="NLC", intermediates_only=True
