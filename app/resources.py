@@ -35,8 +35,8 @@ class OpenStudy:
 
 @functools.cache
 def repository() -> Repository:
-    """The database of this server, created and migrated on first use."""
-    return Repository(open_engine(os.environ.get("CYTOSAE_DATABASE") or ROOT / "annotations.db"))
+    """The database of this server, migrated on first use; the scripts make it, the app never does."""
+    return Repository(open_engine(os.environ.get("CYTOSAE_DATABASE") or ROOT / "annotations.db", may_create=False))
 
 
 @functools.cache

@@ -18,6 +18,7 @@
     │   └── DatabaseError        the database cannot take or give what was asked
     │       ├── SchemaVersionError
     │       ├── DatabaseBusyError
+    │       ├── DatabaseGoneError
     │       └── StorageFullError
     └── AnalysisError            data that a statistic cannot be computed from
 
@@ -95,6 +96,10 @@ class SchemaVersionError(DatabaseError):
 
 class DatabaseBusyError(DatabaseError):
     """Another process held the database for longer than the timeout."""
+
+
+class DatabaseGoneError(DatabaseError):
+    """The file that is open is no longer the one at its path, so what is written into it would be lost."""
 
 
 class StorageFullError(DatabaseError):

@@ -32,6 +32,8 @@ COLUMN_MEANINGS: dict[str, str] = {
     "overlay_used": "Whether the rater looked at the activation overlay",
     "pictures_digest": "SHA-256 of the pictures shown, in order",
     "app_version": "Version of the app that showed the item",
+    "chain_number": "Place of the judgement in the chain of the study, from 1, in the order of saving",
+    "chain_hash": "Hash of the judgement and of the one before it; verify_study.py checks it",
     "latent": "Number of the latent; empty for decoys",
     "stratum": "Cluster of high-activation latents from which the latent was sampled",
     "direction": "Group in which the latent is stronger (differential latents)",

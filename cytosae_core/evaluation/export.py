@@ -8,7 +8,7 @@ import pandas as pd
 
 from cytosae_core.artifacts.files import describe, listed
 from cytosae_core.artifacts.folders import workspace
-from cytosae_core.artifacts.manifest import MANIFEST, json_bytes, library_versions
+from cytosae_core.artifacts.manifest import MANIFEST, digest_of, json_bytes, library_versions
 from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY, SIMULATED, file_name, provenance_of, write_table
 from cytosae_core.evaluation.agreement_table import agreement_table
 from cytosae_core.evaluation.answers import AnswerTable, items_frame
@@ -20,6 +20,7 @@ from cytosae_core.evaluation.controls import control_table
 from cytosae_core.evaluation.disease import disease_table
 from cytosae_core.evaluation.report import report
 from cytosae_core.evaluation.shares import share_table
+from cytosae_core.judging.chain import genesis
 from cytosae_core.judging.repository import Repository
 from cytosae_core.study.files import check_folder_name
 from cytosae_core.study.protocol import Study, to_document
@@ -62,6 +63,7 @@ def export_study(
         "seed": bootstrap_seed,
         "n_resamples": n_resamples,
         "n_judgements": len(answers.judgements),
+        "chain_head": chain_head_of(study, answers.judgements),
         "raters": list(answers.raters),
     }
     with workspace(folder / name) as hidden:
@@ -96,6 +98,14 @@ def study_tables(
     # Every file also has this column, which writing adds.
     marked = {name: frame.assign(provenance=provenance_of(study.simulated)) for name, frame in described.items()}
     return {**tables, "codebook": codebook(study, marked)}
+
+
+def chain_head_of(study: Study, judgements: pd.DataFrame) -> str:
+    """`study:n:hash` of the last of these judgements, as verify_study.py takes it."""
+    if judgements.empty:
+        return f"{study.study_id}:0:{genesis(study.study_id, digest_of(to_document(study)))}"
+    last = judgements.iloc[-1]
+    return f"{study.study_id}:{last['chain_number']}:{last['chain_hash']}"
 
 
 def _raters(raters: pd.DataFrame, answers: AnswerTable) -> pd.DataFrame:

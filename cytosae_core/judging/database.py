@@ -8,7 +8,8 @@ the same models, migrations and queries.
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,8 @@ from cytosae_core.errors import ConfigError, DatabaseBusyError, DatabaseError
 from cytosae_core.judging import migrations
 from cytosae_core.judging.failures import translate_errors
 from cytosae_core.judging.models import JudgementRow
+from cytosae_core.judging.queue import FairQueue
+from cytosae_core.judging.watch import FileWatch
 
 BUSY_TIMEOUT_S = 15.0
 """How long a transaction waits for another one, in seconds, before DatabaseBusyError."""
@@ -30,14 +33,17 @@ BUSY_TIMEOUT_S = 15.0
 Begin = Literal["IMMEDIATE", "DEFERRED", "NONE"]
 
 
-def open_engine(path_or_url: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
-    """The engine of an annotation database, made and migrated when it has to be.
+def open_engine(path_or_url: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, may_create: bool = True) -> Engine:
+    """The engine of an annotation database, migrated when it has to be, and made, unless not `may_create`.
 
-    `path_or_url` is the path of an SQLite file (its folder must exist) or an SQLAlchemy URL.
-    Raises DatabaseError when the file cannot be opened or is something else, SchemaVersionError when a newer version
-    of the workbench wrote it, DatabaseBusyError when another process holds it for longer than `busy_timeout_s`.
+    `path_or_url` is the path of an SQLite file (its folder must exist) or an SQLAlchemy URL. A new file can be read by
+    its owner only. Raises DatabaseError when the file cannot be opened or is something else, or is not there and not
+    to be made; SchemaVersionError when a newer version of the workbench wrote it; DatabaseBusyError when another
+    process holds it for longer than `busy_timeout_s`.
     """
     url = _url(path_or_url)
+    if url.get_backend_name() == "sqlite":
+        _find_or_make(Path(str(url.database)), may_create=may_create)
     migrating = _engine(url, busy_timeout_s, foreign_keys=False)
     try:
         if url.get_backend_name() == "sqlite":
@@ -49,7 +55,21 @@ def open_engine(path_or_url: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT
                 migrations.upgrade(connection)
     finally:
         migrating.dispose()
-    return _engine(url, busy_timeout_s, foreign_keys=True)
+    engine = _engine(url, busy_timeout_s, foreign_keys=True)
+    if url.get_backend_name() == "sqlite" and not str(url.database).startswith("file:"):
+        _GUARDS[engine] = Guard(FairQueue(), FileWatch(Path(str(url.database))), busy_timeout_s)
+    return engine
+
+
+class Guard(NamedTuple):
+    """What stands before each transaction on an SQLite file."""
+
+    queue: FairQueue
+    watch: FileWatch
+    timeout_s: float
+
+
+_GUARDS: MutableMapping[Engine, Guard] = weakref.WeakKeyDictionary()
 
 
 class Examined(NamedTuple):
@@ -86,14 +106,24 @@ def examine(path_or_url: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) 
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that may write: committed at the end, rolled back by any exception."""
-    with _transaction(engine, "IMMEDIATE") as connection:
+    guard = _GUARDS.get(engine)
+    if guard is None:
+        with _transaction(engine, "IMMEDIATE") as connection:
+            yield connection
+        return
+    with guard.queue.turn(guard.timeout_s), _watched(engine, guard.watch, "IMMEDIATE") as connection:
         yield connection
 
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One transaction that only reads and neither waits for writers nor holds them up; on SQLite, one snapshot."""
-    with _transaction(engine, "DEFERRED") as connection:
+    guard = _GUARDS.get(engine)
+    if guard is None:
+        with _transaction(engine, "DEFERRED") as connection:
+            yield connection
+        return
+    with _watched(engine, guard.watch, "DEFERRED") as connection:
         yield connection
 
 
@@ -119,6 +149,17 @@ def backup(engine: Engine, path: Path) -> int:
         path.hardlink_to(copy)
     sync(path.parent)
     return n_judgements
+
+
+@contextlib.contextmanager
+def _watched(engine: Engine, watch: FileWatch, begin: Begin) -> Iterator[Connection]:
+    """A transaction of a file that is at its place before and after: what went elsewhere is not called saved."""
+    watch.check()
+    with _transaction(engine, begin) as connection:
+        if begin == "IMMEDIATE":
+            watch.check_log(connection.info)
+        yield connection
+    watch.check()
 
 
 @contextlib.contextmanager
@@ -153,6 +194,24 @@ def _check_path(database: str | None) -> None:
         raise DatabaseError(f"{path} is a folder; name a file in it, for example {path / 'annotations.db'}")
     if not database.startswith("file:") and not path.parent.is_dir():
         raise DatabaseError(f"the folder {path.parent} of the database does not exist; make it or name another one")
+
+
+def _find_or_make(path: Path, *, may_create: bool) -> None:
+    """Make an empty file that only its owner can read, where there is none."""
+    if path.exists() or str(path).startswith("file:"):
+        return
+    if not may_create:
+        raise DatabaseError(
+            f"there is no database at {path}; make one with scripts/create_study.py, restore a backup with "
+            "scripts/restore_database.py, or name the right one with CYTOSAE_DATABASE"
+        )
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise DatabaseError(
+            f"{path}: the file cannot be opened or made ({error.strerror}). Check that its folder exists and that this "
+            "program may write there"
+        ) from error
 
 
 def _engine(url: URL, busy_timeout_s: float, *, foreign_keys: bool) -> Engine:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, insert, select
 
 from cytosae_core.errors import SubmitRefusedError
+from cytosae_core.judging.chain import chained
 from cytosae_core.judging.models import DraftRow, JudgementRow
 from cytosae_core.judging.records import Receipt
 from cytosae_core.judging.rules import (
@@ -96,7 +97,7 @@ class Judgements:
             "overlay_used": overlay_used or bool(shown.overlay_drafted),
             "submitted_at": moment,
         }
-        connection.execute(insert(JudgementRow), row)
+        connection.execute(insert(JudgementRow), chained(connection, row))
         connection.execute(delete(DraftRow).filter_by(**showing.key))
 
 
@@ -106,7 +107,8 @@ def _checked(showing: Showing, answers: Mapping[str, Any]) -> Answers:
 
 
 def _refuse_if_too_fast(shown_at: datetime, now: datetime) -> None:
-    if now - shown_at < MIN_VIEWING:
+    # A clock that stepped back says nothing about the time between, and must block nobody until it has caught up.
+    if timedelta(0) <= now - shown_at < MIN_VIEWING:
         milliseconds = (now - shown_at) / timedelta(milliseconds=1)
         raise SubmitRefusedError(
             f"this came {milliseconds:.0f} ms after the item was shown, so it was probably meant for the item before "

@@ -1,6 +1,7 @@
 """The tables of the annotation database, the same for SQLite and PostgreSQL.
 
-Judgements and presentations are append-only (triggers.py refuses changes); drafts are the only mutable answers.
+Judgements, presentations, events and incidents are append-only (triggers.py refuses changes), and judgements are
+chained (chain.py); drafts are the only mutable answers.
 Times are UTC and come back aware. Ids are strings that mean nothing outside this database, except study and item ids,
 which come from the study document.
 """
@@ -49,6 +50,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def canonical_json(value: object) -> str:
+    """A JSON value as text: keys sorted, no spaces, so that equal values are equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 class CanonicalJson(TypeDecorator[Any]):
     """A JSON value as text with sorted keys, so that equal values are equal texts on every database."""
 
@@ -57,7 +63,7 @@ class CanonicalJson(TypeDecorator[Any]):
 
     def process_bind_param(self, value: object, dialect: Dialect) -> str:
         """The text of the value."""
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return canonical_json(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> object:
         """The value of the text; raises DatabaseError for text that is not JSON, which nothing here ever wrote."""
@@ -205,10 +211,51 @@ class JudgementRow(Base):
     app_version: Mapped[str] = mapped_column(String(200))
     shown_at: Mapped[datetime] = mapped_column(UtcDateTime)
     submitted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    chain_number: Mapped[int]
+    """Place in the chain of the study, from 1."""
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    chain_hash: Mapped[str] = mapped_column(String(64))
     __table_args__ = (
         ForeignKeyConstraint(["study_id", "item_id"], ["items.study_id", "items.item_id"]),
         UniqueConstraint("rater_id", "study_id", "item_id", "stage_id", "revision"),
+        UniqueConstraint("study_id", "chain_number"),
     )
+
+
+class StudyStateRow(Base):
+    """What changes about a study while it is judged: the head of its chain (chain.py), and whether it still goes on."""
+
+    __tablename__ = "study_states"
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.study_id"), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    n_before: Mapped[int]
+    """Judgements that an older version had stored without a chain."""
+    n_judgements: Mapped[int]
+    head_hash: Mapped[str] = mapped_column(String(64))
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """From then on nothing is stored; None: the study goes on."""
+    unblinded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """From then on nothing is revised; None: nobody who rates has been told what the items are."""
+
+
+class StudyEventRow(Base):
+    """A study was closed, opened again, or unblinded, and why."""
+
+    __tablename__ = "study_events"
+    event_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.study_id"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    reason: Mapped[str] = mapped_column(Text)
+    happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class IncidentRow(Base):
+    """Something about this database that whoever trusts it must know, such as triggers that were missing."""
+
+    __tablename__ = "incidents"
+    incident_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    found_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    what: Mapped[str] = mapped_column(Text)
 
 
 class DraftRow(Base):

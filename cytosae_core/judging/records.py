@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from cytosae_core.study.protocol import Answers, Item, Stage, Task
 
@@ -14,6 +15,15 @@ class StudySummary:
     title: str
     created_at: datetime
     simulated: bool
+
+
+class StudyEvent(NamedTuple):
+    """A study was closed, opened again, or unblinded."""
+
+    happened_at: datetime
+    kind: str
+    """"closed", "reopened" or "unblinded"."""
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ _COLUMNS = (
     "overlay_used",
     "pictures_digest",
     "app_version",
+    "chain_number",
+    "chain_hash",
 )
 
 
@@ -46,28 +48,29 @@ class Results:
         query = (
             select(*columns, JudgementRow.submitted_at)
             .where(JudgementRow.rater_id == rater_id, JudgementRow.study_id == study_id)
-            .order_by(JudgementRow.revision)
+            .order_by(JudgementRow.chain_number.desc())
         )
+        latest: dict[tuple[str, str], Judged] = {}
         with self._store.reading() as connection:
-            latest = {(row.item_id, row.stage_id): row for row in connection.execute(query)}
-        return [
-            Judged(row.item_id, study.item(row.item_id).task_id, *row[1:])
-            for row in sorted(latest.values(), key=lambda row: row.submitted_at)
-        ]
+            for row in connection.execute(query):
+                judged = Judged(row.item_id, study.item(row.item_id).task_id, *row[1:])
+                latest.setdefault((row.item_id, row.stage_id), judged)
+        return list(latest.values())[::-1]
 
     def judgement_table(self, study_id: str) -> pd.DataFrame:
         """Every judgement of the study, also those revised later, in the order of their saving.
 
         Columns: judgement_id, study_id, task_id, item_id, stage_id, role, block, rater_code, revision (from 1),
         is_latest (of this rater, item and stage), answers (dict), shown_at and submitted_at (aware, UTC), seconds
-        (from the last showing before the saving), overlay_used, pictures_digest, app_version.
+        (from the last showing before the saving; missing where the clock stepped back between), overlay_used,
+        pictures_digest, app_version, chain_number (from 1, in the order of saving) and chain_hash.
         """
         study = self._studies.load(study_id)
         query = (
             select(JudgementRow.__table__, RaterRow.rater_code)
             .join(RaterRow, RaterRow.rater_id == JudgementRow.rater_id)
             .where(JudgementRow.study_id == study_id)
-            .order_by(JudgementRow.submitted_at, JudgementRow.judgement_id)
+            .order_by(JudgementRow.chain_number)
         )
         with self._store.reading() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
@@ -82,7 +85,7 @@ def _completed(table: pd.DataFrame, item: Callable[[str], Item]) -> pd.DataFrame
         for name in ("shown_at", "submitted_at")
     }
     newest = table.groupby(["rater_code", "item_id", "stage_id"])["revision"].transform("max")
-    seconds = (moments["submitted_at"] - moments["shown_at"]).dt.total_seconds()
+    elapsed = (moments["submitted_at"] - moments["shown_at"]).dt.total_seconds()
     return table.assign(
         **moments,
         task_id=[item(item_id).task_id for item_id in table["item_id"]],
@@ -91,5 +94,5 @@ def _completed(table: pd.DataFrame, item: Callable[[str], Item]) -> pd.DataFrame
         revision=table["revision"].astype("int64"),
         overlay_used=table["overlay_used"].astype(bool),
         is_latest=(table["revision"] == newest).astype(bool),
-        seconds=seconds,
+        seconds=elapsed.where(elapsed >= 0),
     )[list(_COLUMNS)]

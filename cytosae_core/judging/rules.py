@@ -115,6 +115,16 @@ def latest_judgement(
 
 def refuse_if_closed(connection: Connection, showing: Showing, now: Standing) -> None:
     """Raise SubmitRefusedError unless this is the rater's turn, or a revision that is still allowed."""
+    if now.closed_at is not None:
+        raise SubmitRefusedError(
+            f"the study was closed at {now.closed_at:%Y-%m-%d %H:%M} UTC, so nothing is stored any more; all that was "
+            "saved before is kept. Ask the coordinator, who can open it again"
+        )
+    if showing.revision > 1 and now.unblinded_at is not None:
+        raise SubmitRefusedError(
+            f"the study was unblinded at {now.unblinded_at:%Y-%m-%d %H:%M} UTC, so saved answers can no longer be "
+            "changed. Your answer stays as it is"
+        )
     if showing.revision > 1:
         _refuse_after_reveal(connection, showing)
     else:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, and_, select
 
 from cytosae_core.errors import AnnotationError
-from cytosae_core.judging.models import JudgementRow, OrderRow
+from cytosae_core.judging.models import JudgementRow, OrderRow, StudyStateRow
 from cytosae_core.judging.records import Progress, Turn
 from cytosae_core.study.protocol import Study, Task
 
@@ -22,6 +23,10 @@ class Standing:
     """Item ids in the rater's own order."""
     revisions: Mapping[tuple[str, str], int]
     """(item_id, stage_id) -> revision of the latest judgement; what was never judged is not there."""
+    closed_at: datetime | None = None
+    """When the study was closed; None: it goes on."""
+    unblinded_at: datetime | None = None
+    """When the study was unblinded; None: it was not."""
 
     @property
     def current(self) -> Turn | None:
@@ -67,7 +72,8 @@ def standings(connection: Connection, rater_id: str, study: Study, tasks: Iterab
     orders: dict[str, dict[str, None]] = {task_id: {} for task_id in by_id}
     revisions: dict[str, dict[tuple[str, str], int]] = {task_id: {} for task_id in by_id}
     mine = (OrderRow.rater_id == rater_id, OrderRow.study_id == study.study_id, OrderRow.task_id.in_(list(by_id)))
-    for task_id, item_id, stage_id, revision in connection.execute(_ORDER_AND_JUDGEMENTS.where(*mine)):
+    moments: list[datetime | None] = [None, None]  # of the study, and so the same in all rows
+    for task_id, item_id, stage_id, revision, *moments in connection.execute(_STANDINGS.where(*mine)):  # noqa: B007
         orders[task_id][item_id] = None  # once, however often it was judged
         if stage_id is not None:
             judged = revisions[task_id]
@@ -79,13 +85,21 @@ def standings(connection: Connection, rater_id: str, study: Study, tasks: Iterab
                 "add the rater with add_rater.py"
             )
     return {
-        task_id: Standing(rater_id, study, task, tuple(orders[task_id]), revisions[task_id])
+        task_id: Standing(rater_id, study, task, tuple(orders[task_id]), revisions[task_id], *moments)
         for task_id, task in by_id.items()
     }
 
 
-_ORDER_AND_JUDGEMENTS = (
-    select(OrderRow.task_id, OrderRow.item_id, JudgementRow.stage_id, JudgementRow.revision)
+_STANDINGS = (
+    select(
+        OrderRow.task_id,
+        OrderRow.item_id,
+        JudgementRow.stage_id,
+        JudgementRow.revision,
+        StudyStateRow.closed_at,
+        StudyStateRow.unblinded_at,
+    )
+    .outerjoin(StudyStateRow, StudyStateRow.study_id == OrderRow.study_id)
     .outerjoin(
         JudgementRow,
         and_(

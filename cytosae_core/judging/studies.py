@@ -1,14 +1,18 @@
 """Registering studies and finding them again."""
 
 from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.errors import StudyError
-from cytosae_core.judging.models import ItemRow, StudyRow
-from cytosae_core.judging.records import StudySummary
+from cytosae_core.judging.chain import Head, genesis, heads
+from cytosae_core.judging.models import ItemRow, StudyEventRow, StudyRow, StudyStateRow
+from cytosae_core.judging.records import StudyEvent, StudySummary
 from cytosae_core.judging.store import Store
+from cytosae_core.study.files import read_study
 from cytosae_core.study.order import check_items
 from cytosae_core.study.protocol import Study, check_seal, from_document, to_document
 
@@ -40,11 +44,19 @@ class Studies:
             "document": document,
         }
         items = [{"study_id": study.study_id, "item_id": item.item_id, "task_id": item.task_id} for item in study.items]
+        chain = {
+            "study_id": study.study_id,
+            "started_at": row["registered_at"],
+            "n_before": 0,
+            "n_judgements": 0,
+            "head_hash": genesis(study.study_id, digest_of(document)),
+        }
         with self._store.writing() as connection:
             known = select(StudyRow.digest).where(StudyRow.study_id == study.study_id)
             if connection.scalar(known) is None:
                 connection.execute(insert(StudyRow), row)
                 connection.execute(insert(ItemRow), items)
+                connection.execute(insert(StudyStateRow), chain)
             else:
                 same = StudyRow.study_id == study.study_id
                 connection.execute(update(StudyRow).where(same).values(atlas_path=atlas_path))
@@ -60,6 +72,45 @@ class Studies:
         if study_id not in self._loaded:
             self._loaded[study_id] = self._read(study_id)
         return self._loaded[study_id]
+
+    def chain_head(self, study_id: str) -> Head:
+        """The head of the chain of the study's judgements; raises StudyError when there is no such study."""
+        with self._store.reading() as connection:
+            found = heads(connection, study_id)
+        if not found:
+            raise StudyError(f"there is no study {study_id!r} in this database; register it with create_study.py")
+        return found[0]
+
+    def close(self, study_id: str, reason: str) -> None:
+        """Let nothing be stored in the study from now on; raises StudyError when there is no such study."""
+        self._change_state(study_id, "closed", reason, closed_at=self._store.now())
+
+    def reopen(self, study_id: str, reason: str) -> None:
+        """Let judging go on; raises StudyError when there is no such study."""
+        self._change_state(study_id, "reopened", reason, closed_at=None)
+
+    def unblind(self, study_id: str, reason: str) -> None:
+        """Let nothing be revised from now on, for ever: raters may learn what the items are.
+
+        Raises StudyError when there is no such study.
+        """
+        self._change_state(study_id, "unblinded", reason, unblinded_at=self._store.now())
+
+    def events(self, study_id: str) -> list[StudyEvent]:
+        """When the study was closed, opened again or unblinded, and why, in order."""
+        query = select(*(getattr(StudyEventRow, name) for name in StudyEvent._fields)).filter_by(study_id=study_id)
+        with self._store.reading() as connection:
+            return [StudyEvent(*row) for row in connection.execute(query.order_by(StudyEventRow.happened_at))]
+
+    def _change_state(self, study_id: str, kind: str, reason: str, **state: datetime | None) -> None:
+        if not reason.strip():
+            raise StudyError(f"study {study_id!r} is to be {kind} without a reason; say why, it is kept with the study")
+        event = {"event_id": uuid4().hex, "study_id": study_id, "kind": kind, "reason": reason.strip()}
+        with self._store.writing() as connection:
+            changed = update(StudyStateRow).where(StudyStateRow.study_id == study_id).values(**state)
+            if connection.execute(changed).rowcount == 0:
+                raise StudyError(f"there is no study {study_id!r} in this database; register it with create_study.py")
+            connection.execute(insert(StudyEventRow), {**event, "happened_at": self._store.now()})
 
     def atlas_path(self, study_id: str) -> str:
         """Where the atlas of the study lies, as it was registered; raises StudyError when there is no such study."""
@@ -96,3 +147,15 @@ def _moment(created_at: str) -> datetime:
     if moment.tzinfo is None:
         raise StudyError(f"created_at is {created_at!r}, which names no time zone; write it as UTC in ISO 8601")
     return moment
+
+
+def study_file_faults(connection: Connection, path: Path) -> list[str]:
+    """What differs between a study's file, or its folder, and the study that was registered, a sentence each."""
+    try:
+        study = read_study(path)
+    except StudyError as error:
+        return [f"{path} is not what was made: {error}"]
+    digest = connection.scalar(select(StudyRow.digest).where(StudyRow.study_id == study.study_id))
+    if digest is None:
+        return [f"{path}: its study {study.study_id!r} is not registered in this database"]
+    return [] if digest == digest_of(to_document(study)) else [f"{path} is another document than was registered"]

@@ -73,7 +73,9 @@ def judgement_table(study: Study, given: Given, revised: Given | None = None) ->
     columns = list(_row(study, "R", study.items[0].item_id, "concept", {}, 1, True))
     table = pd.DataFrame(rows, columns=columns)
     moments = {name: pd.to_datetime(table[name], utc=True) for name in ("shown_at", "submitted_at")}
-    return table.assign(**moments).astype(
+    numbers = pd.Series(range(1, len(table) + 1), index=table.index, dtype="int64")
+    chain = {"chain_number": numbers, "chain_hash": numbers.map(lambda number: f"{number:064x}").astype(object)}
+    return table.assign(**moments, **chain).astype(
         {"revision": "int64", "is_latest": bool, "overlay_used": bool, "seconds": float}
     )
 

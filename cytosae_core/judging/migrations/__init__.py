@@ -1,16 +1,19 @@
 """Bringing a database to the newest schema: Alembic, run by the program itself, inside one transaction."""
 
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, insert, inspect
 
 from cytosae_core.errors import DatabaseError, SchemaVersionError
 from cytosae_core.judging import triggers
+from cytosae_core.judging.models import IncidentRow
 
 _FOLDER = Path(__file__).parent
 # Alembic keeps its context in a module, so only one thread may migrate at a time.
@@ -36,10 +39,29 @@ def upgrade(connection: Connection) -> None:
         )
     if found is None:
         _refuse_foreign(connection)
+    lost = _lost_triggers(connection, found)
     with _LOCK:
         command.upgrade(configuration(connection), "head")
     triggers.install(connection)
+    if lost:
+        _record_lost(connection, lost)
     _check_foreign_keys(connection)
+
+
+def _lost_triggers(connection: Connection, found: str | None) -> list[str]:
+    """Triggers that a database of this schema should have and has not: somebody removed them."""
+    if found is None:
+        return []
+    return triggers.missing(connection) if found == _head() else triggers.missing_first(connection)
+
+
+def _record_lost(connection: Connection, names: list[str]) -> None:
+    what = (
+        f"the triggers {', '.join(names)} were missing or changed when the database was opened, and were made anew; "
+        "until then rows could be changed or deleted"
+    )
+    row = {"incident_id": uuid4().hex, "found_at": datetime.now(UTC), "what": what}
+    connection.execute(insert(IncidentRow), row)
 
 
 def revision(connection: Connection) -> str | None:
