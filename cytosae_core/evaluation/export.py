@@ -44,10 +44,10 @@ def export_study(
     """Publish `<folder>/<study_id>_<UTC time>` by rename and return its path.
 
     In it: judgements (all revisions) and judgements_latest, items (unblinded), raters, strata, consensus, shares,
-    disease, agreement, controls and codebook, each as CSV, Parquet and JSON; study.json, report.md and manifest.json
-    with the SHA-256 of every file. Every file name and table of a simulated study says SIMULATED. Raters' names are
-    left out unless `with_names`. `seed` is that of the bootstrap, by default the study's. A study without judgements
-    exports too. Raises StudyError when there is no such study, ConfigError when the folder exists already.
+    disease, agreement, controls and codebook, each as CSV, Parquet and JSON; study.json (without its salt), report.md
+    and manifest.json with the SHA-256 of every file. Every file name and table of a simulated study says SIMULATED.
+    Raters' names are left out unless `with_names`. `seed` is that of the bootstrap, by default the study's. A study
+    without judgements exports too. Raises StudyError when there is no such study, ConfigError when the folder exists.
     """
     study = repository.studies.load(study_id)
     check_folder_name(study.study_id)
@@ -69,7 +69,7 @@ def export_study(
     with workspace(folder / name) as hidden:
         for table_name, frame in tables.items():
             write_table(hidden, table_name, frame, study.simulated)
-        _write(hidden, study, "study", "json", json_bytes(to_document(study)))
+        _write(hidden, study, "study", "json", json_bytes(to_document(study, with_salt=False)))
         _write(hidden, study, "report", "md", report(study, tables).encode())
         _write_manifest(hidden, study, about)
     return folder / name

@@ -28,9 +28,15 @@ class Studies:
     def register(self, study: Study, atlas_path: str) -> None:
         """Store the study and where its atlas lies; registering it again only moves the atlas.
 
-        Raises StudyError when the study was changed after it was made, or its items contradict each other.
+        Raises StudyError when the study was changed after it was made, is an exported copy, or its items contradict
+        each other.
         """
         check_seal(study)
+        if study.salt_sha256 and not study.salt:
+            raise StudyError(
+                f"this is an exported copy of study {study.study_id!r}, without its secret salt; "
+                "register the study.json that create_study.py wrote"
+            )
         check_items(study)
         document = to_document(study)
         row = {

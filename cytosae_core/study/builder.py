@@ -8,7 +8,7 @@ from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.study.config import StudyConfig
 from cytosae_core.study.files import read_study, write_study
-from cytosae_core.study.items import item_ids
+from cytosae_core.study.names import item_ids, new_salt
 from cytosae_core.study.parts import concept_part, disease_part
 from cytosae_core.study.protocol import Study, seal
 from cytosae_core.study.tasks import concept_task, disease_task
@@ -17,15 +17,22 @@ __all__ = ["StudyConfig", "build_study", "read_study", "write_study"]
 
 
 def build_study(
-    atlas: LatentAtlas, config: StudyConfig, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    atlas: LatentAtlas,
+    config: StudyConfig,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    salt: Callable[[], str] = new_salt,
 ) -> Study:
-    """The sealed study of this atlas: the same atlas, configuration and time give the same study.
+    """The sealed study of this atlas: the same atlas, configuration, time and salt give the same study.
+
+    Latents, pictures and blocks follow from the seed. Item ids, names of pictures and raters' orders follow from the
+    salt, which is random and secret, so that nobody can compute them from what is public.
 
     Raises StudyError when the atlas lacks the pictures or barcodes that the tasks need, AnalysisError when there are
     too few latents to sample from, ArtifactError when the atlas has no such data set.
     """
     created_at = now().astimezone(UTC).isoformat(timespec="seconds")
-    ids = item_ids(digest_of([config.seed, config.title, atlas.atlas_id, created_at]))
+    secret = salt()
+    ids = item_ids(secret)
     concept, strata, sampling = concept_part(atlas, config, ids)
     items, tasks = concept, [concept_task()]
     if config.groups is not None:
@@ -46,6 +53,7 @@ def build_study(
         strata=strata,
         sampling=sampling,
         um_per_px={info.name: info.um_per_px for info in atlas.datasets if info.name in shown and info.um_per_px},
+        salt=secret,
     )
     return seal(study, _slug(study))
 

@@ -16,8 +16,9 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 def write_study(study: Study, folder: Path) -> Path:
     """Publish `<folder>/<study_id>/study.json` by rename; returns its path.
 
-    Writing the same study again changes nothing. Raises StudyError when the study is not sealed, or its id cannot be
-    the name of a folder.
+    Only the owner can read it: it holds the roles of all items, and the salt that their ids were made with. Writing
+    the same study again changes nothing. Raises StudyError when the study is not sealed, or its id cannot be the name
+    of a folder.
     """
     check_seal(study)
     check_folder_name(study.study_id)
@@ -25,6 +26,8 @@ def write_study(study: Study, folder: Path) -> Path:
     if path.is_file() and read_study(path) == study:
         return path
     with workspace(path.parent) as hidden:
+        hidden.chmod(0o700)
+        (hidden / STUDY_NAME).touch(mode=0o600)
         (hidden / STUDY_NAME).write_bytes(json_bytes(to_document(study)))
     return path
 

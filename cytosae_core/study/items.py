@@ -1,9 +1,7 @@
 """From latents to items: which pictures are shown, in which blocks, under which opaque ids."""
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Sequence
-from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -15,12 +13,6 @@ from cytosae_core.study.tasks import CONCEPT_TASK, DISEASE_TASK
 
 RANKS_PER_BLOCK = 5
 """Differential latents of each direction in a block of the disease task."""
-
-
-def item_ids(key: str) -> Iterator[str]:
-    """Endless different ids of 16 hex digits: they look random, and the same key gives the same ones."""
-    for number in count():
-        yield hashlib.sha256(f"{key}/{number}".encode()).hexdigest()[:16]
 
 
 def pictures_of(atlas: LatentAtlas, latent: int, datasets: Sequence[str]) -> tuple[Picture, ...]:

@@ -2,11 +2,13 @@
 
 Training items come first, as the coordinator wrote them. Then the blocks in a random order, each with its main and
 decoy items in a random order, so that who stops early leaves a balanced sample. Repeats belong to no block: each is
-put in a random place at least `MIN_GAP` items after its original, or, when the original comes too late for that, at
-least as far before it. A task too short for that gap gets the widest one there is.
+put in a random place at least `MIN_GAP` items after its original or before it, so that coming late tells nothing
+about the role. A task too short for that gap gets the widest one there is. (In studies of format 1 a repeat comes
+before its original only when that comes too late for the gap.)
 
-Everything random is the SHA-256 of (seed of the study, rater code, task, what is chosen), so the order depends on no
-library's generator and can be made again anywhere.
+Everything random is the SHA-256 of (salt and seed of the study, rater code, task, what is chosen), so the order depends
+on no library's generator, and can be made again wherever the salt is, and nowhere else: whoever could make it would
+see which items stand out of their block. (Studies of format 1 have no salt.)
 """
 
 import hashlib
@@ -22,11 +24,11 @@ MIN_GAP = 15
 def sampled_order(study: Study, task_id: str, rater_code: str) -> tuple[str, ...]:
     """The item ids of the task in this rater's order: each exactly once."""
     items = study.items_of(task_id)
-    sampler = _Sampler(f"{study.seed}/{rater_code}/{task_id}")
+    sampler = _Sampler("/".join([*([study.salt] if study.salt else []), str(study.seed), rater_code, task_id]))
     training = [item.item_id for item in items if item.role == "training"]
     order = _blocks([item for item in items if item.role in ("main", "decoy")], sampler)
     for repeat in sampler.permuted([item for item in items if item.role == "repeat"]):
-        order = _with_repeat(order, repeat, sampler)
+        order = _with_repeat(order, repeat, sampler, after_first=study.format_version == 1)
     return (*training, *order)
 
 
@@ -65,11 +67,11 @@ def _blocks(items: list[Item], sampler: _Sampler) -> list[str]:
     return [item.item_id for block in blocks for item in sampler.permuted([one for one in items if one.block == block])]
 
 
-def _with_repeat(order: list[str], repeat: Item, sampler: _Sampler) -> list[str]:
+def _with_repeat(order: list[str], repeat: Item, sampler: _Sampler, *, after_first: bool) -> list[str]:
     original = order.index(str(repeat.repeat_of))
     after = range(original + MIN_GAP, len(order) + 1)
     before = range(original + 2 - MIN_GAP)
     widest = range(len(order), len(order) + 1) if 2 * original < len(order) else range(1)
-    places = after or before or widest
+    places = ((after or before) if after_first else [*before, *after]) or widest
     place = places[sampler.number(f"place/{repeat.item_id}") % len(places)]
     return [*order[:place], repeat.item_id, *order[place:]]

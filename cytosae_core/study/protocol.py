@@ -11,8 +11,11 @@ from typing import Any, Literal
 
 from cytosae_core.artifacts.manifest import digest_of, plain_document
 from cytosae_core.errors import AnswerError, StudyError
+from cytosae_core.study.names import salt_digest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE = (1, 2)
+"""Formats that are read. Studies of format 1 have no salt; they keep their ids and orders."""
 DESK_KEYS = ("z", "m", "p", "?")
 """Keys of the judging desk's own tools, which no answer may have."""
 
@@ -170,6 +173,11 @@ class Study:
     """How items were chosen: thresholds, seeds, counts, top-ups, the pair of groups."""
     um_per_px: Mapping[str, float] = field(default_factory=dict)
     """Micrometres per display pixel of each data set where it is known."""
+    salt: str = field(default="", repr=False)
+    """Secret: item ids, names of pictures and raters' orders are made with it, and it with no seed (`names.py`).
+    Never sent to a browser and never exported; empty in an export, and in studies of format 1."""
+    salt_sha256: str = ""
+    """Digest of the salt; the study's id covers it in the salt's place."""
     format_version: int = FORMAT_VERSION
 
     def task(self, task_id: str) -> Task:
@@ -197,12 +205,18 @@ def seal(study: Study, slug: str) -> Study:
     Raises StudyError when two answers or questions of a stage have the same key, or one of the desk's.
     """
     check_keys(study.tasks)
+    study = dataclasses.replace(study, salt_sha256=salt_digest(study.salt))
     return dataclasses.replace(study, study_id=f"{slug}-{_content_digest(study)}")
 
 
-def to_document(study: Study) -> dict[str, Any]:
-    """The study as plain JSON values."""
-    return plain_document(study)
+def to_document(study: Study, *, with_salt: bool = True) -> dict[str, Any]:
+    """The study as plain JSON values; without its salt for whoever is not to compute names."""
+    document = plain_document(study)
+    if study.format_version == 1:
+        del document["salt"], document["salt_sha256"]
+    elif not with_salt:
+        document["salt"] = ""
+    return document
 
 
 def from_document(document: Mapping[str, Any]) -> Study:
@@ -212,9 +226,10 @@ def from_document(document: Mapping[str, Any]) -> Study:
     the id was made from (somebody edited it), or a key of a stage means two things.
     """
     version = document.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in READABLE:
         raise StudyError(
-            f"study format {version!r} is not readable here (this version reads {FORMAT_VERSION}); update the workbench"
+            f"study format {version!r} is not readable here (this version reads {READABLE[0]} and {READABLE[1]}); "
+            "update the workbench"
         )
     try:
         study = _study(document)
@@ -229,8 +244,9 @@ def from_document(document: Mapping[str, Any]) -> Study:
 
 
 def check_seal(study: Study) -> None:
-    """Raise StudyError unless the study's id matches its content."""
-    if study.study_id.rpartition("-")[2] != _content_digest(study):
+    """Raise StudyError unless the study's id matches its content, and its salt, where it is there, the digest."""
+    is_its_salt = study.salt == "" or (study.salt_sha256 == salt_digest(study.salt) and study.format_version > 1)
+    if study.study_id.rpartition("-")[2] != _content_digest(study) or not is_its_salt:
         raise StudyError(
             f"study {study.study_id!r} was changed after it was made: its content has digest {_content_digest(study)}. "
             "Restore the original file, or make a new study with create_study.py"
@@ -316,7 +332,7 @@ def _shortly(error: Exception) -> str:
 
 
 def _content_digest(study: Study) -> str:
-    document = to_document(study)
+    document = to_document(study, with_salt=False)
     del document["study_id"]
     return digest_of(document)[:12]
 

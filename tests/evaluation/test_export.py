@@ -13,6 +13,7 @@ from cytosae_core.artifacts.tables import csv_text
 from cytosae_core.errors import ConfigError, StudyError
 from cytosae_core.evaluation.codebook import codebook
 from cytosae_core.evaluation.export import export_study
+from cytosae_core.study.files import read_study
 from cytosae_core.study.protocol import Study, seal
 from tests.judging.conftest import seat
 from tests.judging.judged import A, B, Given, Shelf, judgement_table, small_study, verdicts
@@ -77,6 +78,15 @@ def test_the_folder_holds_every_table_three_times_and_a_manifest_with_every_dige
     assert manifest["simulated"] is False
     assert manifest["seed"] == study.seed
     assert manifest["n_judgements"] == len(two_raters())
+
+
+def test_no_exported_file_holds_the_salt_that_item_ids_are_made_with(tmp_path):
+    study = seal(dataclasses.replace(small_study(), salt="5a" * 32), "small")
+    path = export(tmp_path, study, two_raters())
+    for entry in path.iterdir():
+        assert study.salt.encode() not in entry.read_bytes(), entry.name
+    exported = read_study(path / "study.json")
+    assert exported == dataclasses.replace(study, salt="")
 
 
 def test_a_simulated_study_says_so_in_every_file_name_table_and_heading(tmp_path):

@@ -40,6 +40,20 @@ def test_a_study_that_was_edited_by_hand_is_not_registered(repository, study):
         repository.studies.register(dataclasses.replace(study, title="Nicer"), "x")
 
 
+def test_the_salt_lies_in_the_database_and_an_exported_copy_without_it_is_not_registered(repository, engine, study):
+    salted = seal(dataclasses.replace(study, salt="5a" * 32), "salted")
+    with pytest.raises(StudyError, match=r"an exported copy of study 'salted-.* without its secret salt; register"):
+        repository.register_study(dataclasses.replace(salted, salt=""), "x")
+    repository.register_study(salted, "x")
+    assert Repository(engine).load_study(salted.study_id).salt == "5a" * 32
+
+
+def test_studies_of_the_first_format_are_registered_and_come_back(repository, engine, study):
+    old = seal(dataclasses.replace(study, format_version=1), "old")
+    repository.register_study(old, "x")
+    assert Repository(engine).load_study(old.study_id) == old
+
+
 @pytest.mark.parametrize("created_at", ["yesterday", "2026-01-02T03:04:05"])
 def test_a_study_without_a_utc_time_is_not_registered(repository, study, created_at):
     with pytest.raises(StudyError, match=f"created_at is '{created_at}'"):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cytosae_core.errors import AnswerError, StudyError
 from cytosae_core.study.files import read_study
+from cytosae_core.study.names import salt_digest
 from cytosae_core.study.protocol import (
     Option,
     Question,
@@ -67,10 +68,44 @@ def test_the_id_is_made_from_the_content_and_not_from_the_name():
     check_seal(other)
 
 
-@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+@pytest.mark.parametrize("version", [None, 0, 3, "1"])
 def test_another_format_is_refused_with_what_is_readable(version):
-    with pytest.raises(StudyError, match=r"is not readable here \(this version reads 1\)"):
+    with pytest.raises(StudyError, match=r"is not readable here \(this version reads 1 and 2\)"):
         from_document({**DOCUMENT, "format_version": version})
+
+
+def test_a_study_of_the_first_format_keeps_its_id_and_its_document_to_the_letter():
+    old = dataclasses.replace(small_study(), format_version=1)
+    document = to_document(seal(old, "small"))
+    assert document["study_id"] == "small-253c193ba887"
+    assert digest_of(document) == "7e92818c345f4468aca131e7f983b95f05da17c912c32c3525405ff440696562"
+    assert to_document(from_document(document)) == document
+
+
+@pytest.mark.parametrize("more", [{"salt": "x"}, {"salt": "x", "salt_sha256": salt_digest("x")}])
+def test_a_study_of_the_first_format_has_no_salt(more):
+    document = to_document(seal(dataclasses.replace(small_study(), format_version=1), "small"))
+    with pytest.raises(StudyError, match="was changed after it was made"):
+        from_document({**document, **more})
+
+
+def salted(salt: str = "5a" * 32):
+    return seal(dataclasses.replace(small_study(), salt=salt), "small")
+
+
+def test_the_id_tells_the_salt_apart_without_telling_the_salt_and_no_repr_does():
+    assert salted().study_id != salted("5b" * 32).study_id
+    shared = to_document(salted(), with_salt=False)
+    assert shared["study_id"] == salted().study_id
+    for text in (json.dumps(shared), repr(salted())):
+        assert "5a" * 8 not in text
+    assert from_document(shared).salt == ""
+
+
+@pytest.mark.parametrize("salt", ["5b" * 32, "x", 5, None, ["5a"]])
+def test_an_edited_salt_is_recognised(salt):
+    with pytest.raises(StudyError, match=r"was changed after it was made|is damaged"):
+        from_document({**to_document(salted()), "salt": salt})
 
 
 @pytest.mark.parametrize("name", ["items", "tasks", "strata", "title", "seed"])

@@ -1,6 +1,7 @@
 """Studies made from a tiny atlas: what is shown, what is recorded, and that nothing gives an item away."""
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections import Counter
@@ -14,7 +15,7 @@ from cytosae_core.errors import AnalysisError, ArtifactError, ConfigError, Study
 from cytosae_core.patients.differential import differential_latents
 from cytosae_core.study.builder import StudyConfig, build_study, read_study, write_study
 from cytosae_core.study.order import check_items
-from cytosae_core.study.protocol import Study, to_document
+from cytosae_core.study.protocol import Study, digest_of, to_document
 from tests.atlas.tiny import make_tiny_atlas
 
 A, B = "CBFB::MYH11", "PML::RARA"
@@ -26,6 +27,10 @@ def noon() -> datetime:
     return datetime(2026, 5, 6, 12, tzinfo=UTC)
 
 
+def salt() -> str:
+    return "5a" * 32
+
+
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory) -> LatentAtlas:
     folder = tmp_path_factory.mktemp("atlas") / "tiny"
@@ -34,7 +39,7 @@ def atlas(tmp_path_factory) -> LatentAtlas:
 
 @pytest.fixture(scope="module")
 def study(atlas: LatentAtlas) -> Study:
-    return build_study(atlas, BOTH, noon)
+    return build_study(atlas, BOTH, noon, salt)
 
 
 def atlas_of(folder: Path, **options) -> LatentAtlas:
@@ -96,11 +101,23 @@ def test_item_ids_are_unique_opaque_and_the_same_again(atlas, study):
     ids = [item.item_id for item in study.items]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch("[0-9a-f]{16}", item_id) for item_id in ids)
-    assert build_study(atlas, BOTH, noon) == study
+    assert build_study(atlas, BOTH, noon, salt) == study
+
+
+def test_without_the_salt_nothing_public_gives_an_item_id_and_the_salt_is_all_that_the_seed_leaves_open(atlas, study):
+    one, other = build_study(atlas, BOTH, noon), build_study(atlas, BOTH, noon)
+    assert not {item.item_id for item in one.items} & {item.item_id for item in other.items}
+    assert len(one.salt) == 64
+    assert one.salt != other.salt
+    alike = [dataclasses.replace(item, item_id="") for item in study.items]
+    assert [dataclasses.replace(item, item_id="") for item in one.items] == alike
+    public = [BOTH.seed, BOTH.title, atlas.atlas_id, one.created_at]
+    derived = {hashlib.sha256(f"{digest_of(public)}/{k}".encode()).hexdigest()[:16] for k in range(len(one.items))}
+    assert not {item.item_id for item in one.items} & derived, "as version 1 made them"
 
 
 def test_two_studies_of_the_same_seed_have_different_item_ids(atlas, study):
-    later = build_study(atlas, dataclasses.replace(BOTH, title="Another"), noon)
+    later = build_study(atlas, dataclasses.replace(BOTH, title="Another"), noon)  # a salt of its own
     assert not {item.item_id for item in later.items} & {item.item_id for item in study.items}
 
 
@@ -246,6 +263,13 @@ def test_a_study_is_written_once_and_read_back_equal(study, tmp_path):
     assert write_study(study, tmp_path) == path
     assert read_study(path) == read_study(path.parent) == study
     assert [entry.name for entry in tmp_path.iterdir()] == [study.study_id]
+
+
+def test_only_the_owner_can_read_a_study_that_was_written(study, tmp_path):
+    path = write_study(study, tmp_path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert study.salt in path.read_text(encoding="utf-8")
 
 
 def test_a_study_edited_by_hand_is_recognised(study, tmp_path):
