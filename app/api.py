@@ -19,6 +19,7 @@ from app.turns import Payload, turn
 from cytosae_core.errors import (
     AnswerError,
     ArtifactError,
+    ChecksumError,
     CytosaeError,
     DatabaseError,
     SignInError,
@@ -37,6 +38,7 @@ _STATUS: tuple[tuple[type[CytosaeError], int], ...] = (
     (SubmitRefusedError, 409),
     (AnswerError, 422),
     (StudyError, 404),
+    (ChecksumError, 500),
     (ArtifactError, 404),
     (StorageFullError, 507),
     (DatabaseError, 503),
@@ -190,11 +192,8 @@ def _answers(body: Payload) -> dict[str, Any]:
 
 def _cell(request: Request, body: Payload) -> Response:
     opened = _study_of(_session(request), request.path_params["study_id"])
-    picture = request.path_params["picture"]
-    if picture not in opened.pictures:
-        raise ArtifactError(f"study {opened.study.study_id!r} shows no picture {picture!r}")
-    path = opened.atlas.picture_path(picture)
-    # The name is the digest of the bytes, so a browser may keep the picture for ever. No date of the file: pictures
-    # are made class by class, so the date would give the class away.
+    picture = opened.pictures.served(request.path_params["picture"])
+    # A name stands for the same bytes for ever, so a browser may keep them. No date of the file: pictures are made
+    # class by class, so the date would give the class away.
     headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-    return Response(path.read_bytes(), media_type=f"image/{path.suffix[1:]}", headers=headers)
+    return Response(picture.content, media_type=picture.media_type, headers=headers)

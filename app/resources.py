@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cytosae_core
+from app.study_pictures import StudyPictures
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import StudyError
 from cytosae_core.judging.database import open_engine
@@ -29,8 +30,8 @@ class OpenStudy:
     study: Study
     atlas: LatentAtlas
     items: dict[str, Item]
-    pictures: frozenset[str]
-    """Digests of the pictures that this study shows: no other picture of the atlas is served."""
+    pictures: StudyPictures
+    """What its items show; no other picture of the atlas is served."""
 
 
 @functools.cache
@@ -43,8 +44,8 @@ def repository() -> Repository:
 def open_study(study_id: str) -> OpenStudy:
     """A study and its atlas.
 
-    Raises StudyError when the atlas is another one than the study was made from, and ArtifactError when it is
-    not there or damaged.
+    Raises StudyError when the atlas is another one than the study was made from, ArtifactError when it is not there or
+    damaged, ChecksumError when its maps were changed.
     """
     study = repository().studies.load(study_id)
     atlas_path = Path(os.environ.get("CYTOSAE_ATLAS") or repository().studies.atlas_path(study_id))
@@ -54,6 +55,5 @@ def open_study(study_id: str) -> OpenStudy:
             f"study {study_id!r} was made from atlas {study.atlas_id!r}, but {atlas_path} holds {atlas.atlas_id!r}; "
             "set CYTOSAE_ATLAS to the folder of the right one"
         )
-    pictures = (picture.sha256 for item in study.items for picture in item.pictures)
     items = {item.item_id: item for item in study.items}
-    return OpenStudy(study, atlas, items, frozenset(name for name in pictures if name))
+    return OpenStudy(study, atlas, items, StudyPictures(study, atlas))

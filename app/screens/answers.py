@@ -32,7 +32,7 @@ def _card(context: Context, judged: Judged) -> AnswerCard:
     task = context.opened.study.task(judged.task_id)
     stage = task.stage(judged.stage_id)
     order = repository().desk.order(context.session.rater_id, context.study_id, judged.task_id)
-    pictures = [picture.sha256 for picture in context.opened.items[judged.item_id].pictures if picture.sha256]
+    pictures = context.opened.pictures.names(judged.item_id)
     return AnswerCard(
         title=f"{task.title} {order.index(judged.item_id) + 1}" + (f" · {stage.title}" if len(task.stages) > 1 else ""),
         summary=_summary(stage.questions, judged),

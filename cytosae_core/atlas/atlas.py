@@ -120,6 +120,10 @@ class LatentAtlas:
     def _picture_name(self, sha256: str) -> str:
         return f"{tables.DISPLAY_NAME}/{sha256[:2]}/{sha256}{self.manifest.picture_suffix}"
 
+    def pictures(self) -> pd.DataFrame:
+        """One row a picture, indexed by its sha256: width and height in pixels, n_bytes of its file."""
+        return self._references.picture_table()
+
     def map(self, map_index: int) -> npt.NDArray[np.float32]:
         """Patch activations (grid, grid) of one reference, 16 x 16 in the paper; ArtifactError without such a map."""
         if self._maps is None:
@@ -175,6 +179,11 @@ class LatentAtlas:
         for n_done, sha256 in enumerate(pictures, start=len(self.manifest.files) + 1):
             files.check_digest(self.path, self._picture_name(sha256), sha256, REMEDY)
             progress(n_done, n_all)
+
+    def verify_maps(self) -> None:
+        """Compare the bytes of the maps, if there are any, with their digest; raises ChecksumError when they differ."""
+        if self.has_maps:
+            files.check_digest(self.path, tables.MAPS_NAME, self.manifest.files[tables.MAPS_NAME].sha256, REMEDY)
 
     def _place(self, dataset: str) -> int:
         names = [info.name for info in self.datasets]

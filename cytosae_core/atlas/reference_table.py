@@ -45,6 +45,12 @@ class ReferenceTable:
         """Digests of all pictures, each once."""
         return sorted(set(self._pictures.values()))
 
+    def picture_table(self) -> pd.DataFrame:
+        """One row a picture, indexed by its digest: width, height, n_bytes."""
+        columns = ["picture", "width", "height", "n_bytes"]
+        images: pd.DataFrame = tables.read_table(self._images_path, tables.IMAGES, columns).to_pandas()
+        return images.dropna(subset="picture").drop_duplicates("picture").set_index("picture").astype("int64")
+
     @functools.cached_property
     def _pictures(self) -> dict[str, str]:
         """Image id -> digest, of the images that have a picture."""

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.study.config import StudyConfig
 from cytosae_core.study.files import read_study, write_study

@@ -1,17 +1,25 @@
 """The routes: what they give, what they refuse, and what they never say."""
 
 import base64
+import dataclasses
+import io
 import json
+import os
+import shutil
 import sqlite3
 from datetime import timedelta
 
+import numpy as np
 import pytest
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app import resources
 from app.api import routes
+from app.study_pictures import UNEVEN, map_levels
 from cytosae_core.errors import StorageFullError
+from cytosae_core.study.protocol import seal
 from tests.app.conftest import ACCESS_CODES
 from tests.atlas.tiny import make_tiny_atlas
 
@@ -36,6 +44,14 @@ def rater(client):
     done = client.post("/api/sign-in", json={"rater_code": "R01", "access_code": ACCESS_CODES["R01"]})
     assert done.status_code == 200
     return client
+
+
+@pytest.fixture
+def own_atlas(site, tmp_path, monkeypatch):
+    """A copy of the site's atlas, to be damaged."""
+    folder = shutil.copytree(site.atlas.path, tmp_path / "atlas")
+    monkeypatch.setenv("CYTOSAE_ATLAS", str(folder))
+    return folder
 
 
 def turn_of(client, site, task="concept", **item):
@@ -193,16 +209,92 @@ def test_a_malformed_request_gets_a_sentence_and_stores_nothing(rater, site, bod
     assert message in answer.json()["error"]
 
 
-def test_maps_share_one_scale_over_all_pictures_of_the_latent(rater, site):
+def test_each_map_is_on_a_scale_of_its_own(rater, site):
     turn = turn_of(rater, site)
     item = next(one for one in site.study.items if one.item_id == turn["item_id"])
     frames = [frame for group in turn["groups"] for frame in group["frames"]]
-    scale = max(site.atlas.map(p.map_index).max() for p in item.pictures if p.map_index is not None)
+    assert any(frame["map"] for frame in frames)
     for picture, frame in zip(item.pictures, frames, strict=True):
         assert (frame["map"] is None) == (picture.sha256 is None or picture.map_index is None)
         if frame["map"]:
-            sent = max(base64.b64decode(frame["map"]))
-            assert abs(sent - 255 * site.atlas.map(picture.map_index).max() / scale) <= 0.5 + 1e-3
+            sent = np.frombuffer(base64.b64decode(frame["map"]), dtype=np.uint8)
+            stored = site.atlas.map(picture.map_index)
+            assert sent.max() == 255
+            assert np.abs(sent - 255 * stored.ravel() / stored.max()).max() <= UNEVEN + 0.5
+
+
+def test_a_silent_map_is_sent_as_silent():
+    assert not map_levels(np.zeros((16, 16), dtype=np.float32), np.random.default_rng(0)).any()
+
+
+def test_a_picture_comes_whole_with_filling_behind_its_end_up_to_the_length_of_its_data_set(rater, site):
+    turn = turn_of(rater, site)
+    item = site.study.item(turn["item_id"])
+    frames = [frame["picture"] for group in turn["groups"] for frame in group["frames"]]
+    lengths = {}
+    for picture, name in zip(item.pictures, frames, strict=True):
+        if name is None:
+            continue
+        stored = site.atlas.picture_path(picture.sha256).read_bytes()
+        content = rater.get(f"/cells/{site.study.study_id}/{name}").content
+        assert content.startswith(stored)
+        assert rater.get(f"/cells/{site.study.study_id}/{name}").content == content, "a name stands for the same bytes"
+        lengths.setdefault(picture.dataset, set()).add(len(content))
+        with Image.open(io.BytesIO(content)) as shown, Image.open(io.BytesIO(stored)) as sealed:
+            assert np.array_equal(np.asarray(shown), np.asarray(sealed))
+    assert [len(found) for found in lengths.values()] == [1, 1]
+
+
+def change(path):
+    """Another byte at the end; size and time of the file stay, as when a disk forgets."""
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def shown_picture(rater, site):
+    turn = turn_of(rater, site)
+    place, name = next((k, frame["picture"]) for k, frame in enumerate(turn["groups"][0]["frames"]) if frame["picture"])
+    return site.study.item(turn["item_id"]).pictures[place].sha256, f"/cells/{site.study.study_id}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("damage", "status", "text"),
+    [(change, 500, "was changed after the study was made"), (os.remove, 404, "is missing on the server")],
+)
+def test_a_picture_that_is_not_the_sealed_one_is_refused_in_words_that_tell_no_file(
+    own_atlas, rater, site, damage, status, text
+):
+    digest, address = shown_picture(rater, site)
+    assert rater.get(address).status_code == 200
+    damage(own_atlas / "display" / digest[:2] / f"{digest}.webp")
+    refused = rater.get(address)
+    assert refused.status_code == status
+    assert text in refused.json()["error"]
+    assert "tell your coordinator, who finds it with: python scripts/doctor.py" in refused.json()["error"]
+    assert digest[:8] not in refused.text
+    assert str(own_atlas) not in refused.text
+
+
+def test_maps_that_are_not_the_sealed_ones_are_not_shown(own_atlas, rater, site):
+    change(own_atlas / "maps.npy")
+    refused = rater.get("/api/turn", params={"study": site.study.study_id, "task": "concept"})
+    assert refused.status_code == 500
+    assert "maps.npy has sha256" in refused.json()["error"]
+
+
+def test_a_study_of_the_first_format_is_judged_as_before(rater, site, unhurried):
+    old = seal(dataclasses.replace(site.study, format_version=1, salt="", salt_sha256=""), "old")
+    site.repository.register_study(old, str(site.atlas.path))
+    site.repository.add_rater("R01", old.study_id)
+    answer = rater.get("/api/turn", params={"study": old.study_id, "task": "concept"})
+    assert answer.status_code == 200, answer.text
+    turn = answer.json()
+    shown = [frame["picture"] for group in turn["groups"] for frame in group["frames"] if frame["picture"]]
+    assert all(rater.get(f"/cells/{old.study_id}/{name}").status_code == 200 for name in shown)
+    body = {"study": old.study_id, "task": "concept", "nonce": turn["nonce"], "answers": ANSWERS}
+    assert rater.post("/api/judgement", json=body).status_code == 200
+    assert site.repository.judgement_table(old.study_id)["item_id"].tolist() == [turn["item_id"]]
 
 
 def test_a_study_that_was_edited_in_the_database_is_refused(rater, site):

@@ -28,6 +28,14 @@ async function call(path, body) {
   return answer;
 }
 
+// Why the server does not give a picture, in its own words; "" when it gives it by now, or cannot be reached.
+async function refusalOf(path) {
+  const response = await fetch(path, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
+  if (!response || response.ok) return "";
+  const answer = await response.json().catch(() => null);
+  return answer?.error ?? "";
+}
+
 function clockTime(iso) {
   return new Date(iso).toLocaleTimeString([], { hour12: false });
 }

@@ -150,7 +150,7 @@ class Desk {
     this.toolsNode.replaceChildren(
       size,
       this.tool("Magnifier", "Z", () => this.pictures.lens.toggle(), () => this.pictures.lens.on),
-      ...(this.pictures.hasMaps ? [this.mapTool(), this.opacityTool()] : []),
+      ...(this.pictures.hasMaps ? [this.mapTool(), this.opacityTool(), this.mapLegend()] : []),
     );
   }
 
@@ -167,7 +167,16 @@ class Desk {
   }
 
   mapTool() {
-    return this.tool("Map", "M", () => this.pictures.toggleOverlay(), () => this.pictures.overlay.on);
+    const button = this.tool("Map", "M", () => this.pictures.toggleOverlay(), () => this.pictures.overlay.on);
+    button.classList.add("map");
+    return button;
+  }
+
+  // Every picture has a scale of its own, so colours of two pictures say nothing about each other.
+  mapLegend() {
+    const legend = element("span", "legend");
+    legend.append("weakest", element("span", "ramp"), "strongest, in each picture by itself");
+    return legend;
   }
 
   opacityTool() {
@@ -235,9 +244,17 @@ class Desk {
     return Date.now() - (this.shownAt ?? Infinity) >= SHORTEST_LOOK_MS;
   }
 
-  sayPicturesFailed() {
-    this.say(`${this.pictures.nFailed} pictures did not load; what is not seen cannot be judged.`, "failed");
-    this.statusNode.append(this.tool("Load again", "", () => this.load(this.place())));
+  async sayPicturesFailed() {
+    const { turn, pictures } = this;
+    const n = pictures.nFailed;
+    const text = `${n === 1 ? "1 picture" : `${n} pictures`} did not load; what is not seen cannot be judged.`;
+    const show = (reason) => {
+      this.say(`${text} ${reason}`, "failed");
+      this.statusNode.append(this.tool("Load again", "", () => this.load(this.place())));
+    };
+    show("");
+    const reason = await refusalOf(pictures.failed[0].picture);
+    if (reason && this.turn === turn && pictures.nFailed) show(`The server says: ${reason}. `);
   }
 
   place() {

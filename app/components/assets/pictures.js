@@ -28,8 +28,12 @@ class Pictures {
     return Promise.all(this.frames.map((frame) => frame.ready));
   }
 
+  get failed() {
+    return (this.frames ?? []).filter((frame) => frame.hasFailed);
+  }
+
   get nFailed() {
-    return (this.frames ?? []).filter((frame) => frame.hasFailed).length;
+    return this.failed.length;
   }
 
   // Said where a scroll bar could leave pictures unseen.
@@ -156,7 +160,7 @@ class Pictures {
   }
 }
 
-// A 16 x 16 map as a canvas; 255 is the highest activation of the latent in any picture, so colours compare.
+// A 16 x 16 map as a canvas; 255 is the highest activation in this picture, so colours compare within it only.
 function heat(map, opacity) {
   const values = Uint8Array.from(atob(map), (letter) => letter.charCodeAt(0));
   const side = Math.sqrt(values.length);
