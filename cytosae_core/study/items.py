@@ -17,7 +17,13 @@ RANKS_PER_BLOCK = 5
 
 def pictures_of(atlas: LatentAtlas, latent: int, datasets: Sequence[str]) -> tuple[Picture, ...]:
     """All reference images of the latent in the data sets, by rank; those not on disk have no digest."""
-    return tuple(picture for dataset in datasets for picture in _pictures(atlas.references(latent, dataset)))
+    found: dict[str, list[Picture]] = {name: [] for name in datasets}
+    references = atlas.references(latent).sort_values("rank", kind="stable")
+    columns = [references[name].tolist() for name in ("dataset", "rank", "image_id", "picture", "map_index")]
+    for dataset, rank, image_id, picture, map_index in zip(*columns, strict=True):
+        if dataset in found:
+            found[dataset].append(Picture(dataset, int(rank), image_id, picture, map_index))
+    return tuple(picture for pictures in found.values() for picture in pictures)
 
 
 def concept_items(atlas: LatentAtlas, sampled: pd.DataFrame, datasets: Sequence[str], ids: Iterator[str]) -> list[Item]:
@@ -70,73 +76,7 @@ def repeat_items(mains: Sequence[Item], n: int, ids: Iterator[str], seed: int) -
     ]
 
 
-def decoy_items(
-    atlas: LatentAtlas, mains: Sequence[Item], donors: Sequence[int], n: int, ids: Iterator[str], seed: int
-) -> list[Item]:
-    """`n` items that look like main ones, each picture taken from another latent among `donors`.
-
-    A decoy has the frames of a main item, empty ones included, so that nothing but the cells tells it apart. `rank` is
-    then the place of the frame. Raises StudyError when there are too few main items or donors.
-    """
-    if n > len(mains):
-        raise StudyError(f"{n} decoys beside {len(mains)} items are too many; ask for at most {len(mains)}")
-    rng = np.random.default_rng(seed)
-    templates = [mains[index] for index in sorted(rng.permutation(len(mains))[:n])]
-    return [
-        Item(
-            item_id=next(ids),
-            task_id=template.task_id,
-            role="decoy",
-            block=template.block,
-            pictures=_mixed(atlas, template.pictures, [int(latent) for latent in rng.permutation(donors)]),
-        )
-        for template in templates
-    ]
-
-
-def _pictures(references: pd.DataFrame) -> list[Picture]:
-    return [
-        Picture(
-            dataset=str(row["dataset"]),
-            rank=int(row["rank"]),
-            image_id=str(row["image_id"]),
-            sha256=None if pd.isna(row["picture"]) else str(row["picture"]),
-            map_index=None if pd.isna(row["map_index"]) else int(row["map_index"]),
-        )
-        for row in references.sort_values("rank").to_dict("records")
-    ]
-
-
 def _spread(n: int, n_blocks: int, rng: np.random.Generator) -> list[int]:
     """Blocks of `n` ranked things: each run of `n_blocks` ranks is dealt to all blocks, in random order."""
     dealt = [rng.permutation(n_blocks) for _ in range(-(-n // n_blocks))]
     return [int(block) for block in np.concatenate(dealt)[:n]]
-
-
-def _mixed(atlas: LatentAtlas, frames: Sequence[Picture], donors: Sequence[int]) -> tuple[Picture, ...]:
-    """The frames with every picture replaced by one of another latent; donors take turns."""
-    turns = list(donors)
-    used: set[str | None] = set()
-    mixed = []
-    for frame in frames:
-        if frame.sha256 is None:
-            mixed.append(dataclasses.replace(frame, map_index=None))
-            continue
-        donor, picture = _from_donor(atlas, frame, turns, used)
-        turns.remove(donor)
-        used.add(picture.sha256)
-        mixed.append(dataclasses.replace(picture, rank=frame.rank))
-    return tuple(mixed)
-
-
-def _from_donor(
-    atlas: LatentAtlas, frame: Picture, donors: Sequence[int], used: set[str | None]
-) -> tuple[int, Picture]:
-    for donor in donors:
-        for picture in pictures_of(atlas, donor, [frame.dataset]):
-            if picture.sha256 is not None and picture.sha256 not in used:
-                return donor, picture
-    raise StudyError(
-        f"too few latents have pictures of {frame.dataset!r} to make a decoy, which takes each picture from another "
-        "latent that was not sampled; ask for no decoys, or put more images on disk"
-    )

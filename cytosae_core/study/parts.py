@@ -11,7 +11,8 @@ from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.errors import StudyError
 from cytosae_core.patients.differential import differential_latents
 from cytosae_core.study.config import StudyConfig
-from cytosae_core.study.items import concept_items, decoy_items, disease_items, repeat_items
+from cytosae_core.study.decoys import RULE, Unsampled, decoy_items
+from cytosae_core.study.items import concept_items, disease_items, repeat_items
 from cytosae_core.study.protocol import Item, Stratum
 from cytosae_core.study.sampling import high_activation_latents, sample_latents
 
@@ -27,9 +28,10 @@ def concept_part(
             f"none of the data sets {[info.name for info in atlas.datasets]} has a picture in the atlas, so there is "
             "nothing to show; build the atlas again with the images on disk"
         )
+    n_pictures = pd.DataFrame(on_disk).sum(axis=1)
     sample = sample_latents(
         statistics,
-        pd.DataFrame(on_disk).sum(axis=1),
+        n_pictures,
         log10_threshold=config.log10_threshold,
         n_clusters=config.n_clusters,
         n_per_cluster=config.n_per_cluster,
@@ -37,11 +39,15 @@ def concept_part(
         seed=config.seed,
     )
     sampled = sample.latents["latent"]
-    shown = [name for name, n_pictures in on_disk.items() if n_pictures.reindex(sampled, fill_value=0).any()]
+    shown = [name for name, found in on_disk.items() if found.reindex(sampled, fill_value=0).any()]
     mains = concept_items(atlas, sample.latents, shown, ids)
-    donors = high_activation_latents(statistics, config.log10_threshold).index.difference(pd.Index(sampled))
     repeats = repeat_items(mains, config.n_repeats, ids, config.seed)
-    decoys = decoy_items(atlas, mains, list(donors), config.n_decoys, ids, config.seed)
+    activity = high_activation_latents(statistics, config.log10_threshold)
+    donors = activity.index.difference(pd.Index(sampled))
+    patterns = donors[n_pictures.reindex(donors, fill_value=0) >= config.min_pictures]
+    decoys = decoy_items(
+        atlas, mains, Unsampled(activity, list(donors), list(patterns)), shown, config.n_decoys, ids, config.seed
+    )
     record = {
         **sample.notes,
         "dataset": config.dataset,
@@ -49,6 +55,7 @@ def concept_part(
         "datasets_left_out": {info.name: _why(info.name, on_disk) for info in atlas.datasets if info.name not in shown},
         "n_repeats": len(repeats),
         "n_decoys": len(decoys),
+        "decoys": RULE if decoys else "none",
     }
     strata = tuple(Stratum(**asdict(cluster)) for cluster in sample.strata)
     return [*mains, *repeats, *decoys], strata, {"concept": record}

@@ -280,13 +280,13 @@ def test_maps_that_are_not_the_sealed_ones_are_not_shown(own_atlas, rater, site)
     change(own_atlas / "maps.npy")
     refused = rater.get("/api/turn", params={"study": site.study.study_id, "task": "concept"})
     assert refused.status_code == 500
-    assert "maps.npy has sha256" in refused.json()["error"]
+    assert "maps.npy was changed since it was written" in refused.json()["error"]
 
 
 def test_a_study_of_the_first_format_is_judged_as_before(rater, site, unhurried):
     old = seal(dataclasses.replace(site.study, format_version=1, salt="", salt_sha256=""), "old")
-    site.repository.register_study(old, str(site.atlas.path))
-    site.repository.add_rater("R01", old.study_id)
+    site.repository.studies.register(old, str(site.atlas.path))
+    site.repository.raters.add("R01", old.study_id)
     answer = rater.get("/api/turn", params={"study": old.study_id, "task": "concept"})
     assert answer.status_code == 200, answer.text
     turn = answer.json()
@@ -294,7 +294,7 @@ def test_a_study_of_the_first_format_is_judged_as_before(rater, site, unhurried)
     assert all(rater.get(f"/cells/{old.study_id}/{name}").status_code == 200 for name in shown)
     body = {"study": old.study_id, "task": "concept", "nonce": turn["nonce"], "answers": ANSWERS}
     assert rater.post("/api/judgement", json=body).status_code == 200
-    assert site.repository.judgement_table(old.study_id)["item_id"].tolist() == [turn["item_id"]]
+    assert site.repository.results.judgement_table(old.study_id)["item_id"].tolist() == [turn["item_id"]]
 
 
 def test_a_study_that_was_edited_in_the_database_is_refused(rater, site):

@@ -43,15 +43,15 @@ def test_a_study_that_was_edited_by_hand_is_not_registered(repository, study):
 def test_the_salt_lies_in_the_database_and_an_exported_copy_without_it_is_not_registered(repository, engine, study):
     salted = seal(dataclasses.replace(study, salt="5a" * 32), "salted")
     with pytest.raises(StudyError, match=r"an exported copy of study 'salted-.* without its secret salt; register"):
-        repository.register_study(dataclasses.replace(salted, salt=""), "x")
-    repository.register_study(salted, "x")
-    assert Repository(engine).load_study(salted.study_id).salt == "5a" * 32
+        repository.studies.register(dataclasses.replace(salted, salt=""), "x")
+    repository.studies.register(salted, "x")
+    assert Repository(engine).studies.load(salted.study_id).salt == "5a" * 32
 
 
 def test_studies_of_the_first_format_are_registered_and_come_back(repository, engine, study):
     old = seal(dataclasses.replace(study, format_version=1), "old")
-    repository.register_study(old, "x")
-    assert Repository(engine).load_study(old.study_id) == old
+    repository.studies.register(old, "x")
+    assert Repository(engine).studies.load(old.study_id) == old
 
 
 @pytest.mark.parametrize("created_at", ["yesterday", "2026-01-02T03:04:05"])

@@ -95,7 +95,7 @@ def test_the_order_of_a_known_study_never_changes():
 def test_the_order_of_a_study_of_the_first_format_never_changes():
     study = seal(dataclasses.replace(tiny_study(), format_version=1), "tiny")
     assert study.study_id == "tiny-6b802b9f1024"
-    order = " ".join(draw_order(study, "concept", "R01"))
+    order = " ".join(sampled_order(study, "concept", "R01"))
     assert order == (
         "t00 r01 c0102 c0101 c0100 c0103 c0104 d01 c0003 d00 c0000 c0004 c0002 c0001 c0202 c0204 c0201 c0203 c0200 "
         "c0300 c0304 c0303 c0302 c0301 r00"
@@ -104,7 +104,7 @@ def test_the_order_of_a_study_of_the_first_format_never_changes():
 
 def test_a_repeat_comes_before_its_original_as_often_as_after_it():
     study = tiny_study(n_blocks=6, n_per_block=10, n_repeats=5, n_decoys=0, n_training=0, n_disease=0)
-    orders = [draw_order(study, "concept", f"R{number}") for number in range(200)]
+    orders = [sampled_order(study, "concept", f"R{number}") for number in range(200)]
     repeats = [item for item in study.items if item.role == "repeat"]
     n_after = sum(order.index(item.item_id) > order.index(item.repeat_of) for order in orders for item in repeats)
     places = [order.index(item.item_id) for order in orders for item in repeats]
@@ -113,11 +113,11 @@ def test_a_repeat_comes_before_its_original_as_often_as_after_it():
     assert 30 < sum(places) / len(places) < 34
 
 
-def test_nobody_can_draw_an_order_again_without_the_salt():
+def test_nobody_can_make_an_order_again_without_the_salt():
     study = seal(dataclasses.replace(tiny_study(), salt="5a" * 32), "tiny")
     bare = dataclasses.replace(study, salt="")
-    assert draw_order(study, "concept", "R01") == draw_order(study, "concept", "R01")
-    assert draw_order(study, "concept", "R01") != draw_order(bare, "concept", "R01")
+    assert sampled_order(study, "concept", "R01") == sampled_order(study, "concept", "R01")
+    assert sampled_order(study, "concept", "R01") != sampled_order(bare, "concept", "R01")
 
 
 @pytest.mark.parametrize(

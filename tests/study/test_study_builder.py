@@ -14,6 +14,7 @@ from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import AnalysisError, ArtifactError, ConfigError, StudyError
 from cytosae_core.patients.differential import differential_latents
 from cytosae_core.study.builder import StudyConfig, build_study, read_study, write_study
+from cytosae_core.study.items import pictures_of
 from cytosae_core.study.order import check_items
 from cytosae_core.study.protocol import Study, digest_of, to_document
 from tests.atlas.tiny import make_tiny_atlas
@@ -164,25 +165,43 @@ def test_repeats_show_the_pictures_of_another_item_and_name_it(atlas):
     check_items(study)
 
 
-def test_decoys_have_the_frames_of_a_main_item_and_each_picture_from_another_latent_outside_the_sample(atlas):
+def frames_of(pictures) -> list[tuple]:
+    return [(picture.dataset, picture.rank, picture.sha256 is None) for picture in pictures]
+
+
+def test_decoys_have_the_frames_of_a_latent_that_was_not_sampled_and_each_picture_from_another_one(atlas):
     study = build_study(atlas, dataclasses.replace(SMALL, n_decoys=4), noon)
-    mains = [item for item in study.items if item.role == "main"]
+    sampled = {item.latent for item in study.items if item.role == "main"}
     decoys = [item for item in study.items if item.role == "decoy"]
-    frames = [[(p.dataset, p.rank, p.sha256 is None) for p in item.pictures] for item in mains]
-    owners = {
-        picture: latent
-        for latent in range(atlas.n_latents)
-        if latent not in {item.latent for item in mains}
-        for picture in atlas.references(latent)["map_index"]
-    }
+    unsampled = [latent for latent in range(atlas.n_latents) if latent not in sampled]
+    patterns = {tuple(frames_of(pictures_of(atlas, latent, ["mll23", "acevedo"]))) for latent in unsampled}
+    owners = {picture: latent for latent in unsampled for picture in atlas.references(latent)["map_index"]}
     assert len(decoys) == 4
     for decoy in decoys:
         assert decoy.latent is None
-        assert [(p.dataset, p.rank, p.sha256 is None) for p in decoy.pictures] in frames
+        assert tuple(frames_of(decoy.pictures)) in patterns
         shown = [p for p in decoy.pictures if p.sha256 is not None]
+        assert len(shown) >= SMALL.min_pictures
         assert len({p.sha256 for p in shown}) == len(shown)
         assert len({owners[p.map_index] for p in shown}) == len(shown)
     check_items(study)
+
+
+def test_the_pictures_of_a_decoy_keep_their_ranks_wherever_a_latent_has_so_many(atlas):
+    study = build_study(atlas, dataclasses.replace(SMALL, n_decoys=4), noon)
+    ranks = {}
+    for latent in range(atlas.n_latents):
+        for row in atlas.references(latent).itertuples():
+            ranks[row.map_index] = row.rank
+    shown = [p for item in study.items if item.role == "decoy" for p in item.pictures if p.sha256 is not None]
+    off = [abs(ranks[picture.map_index] - picture.rank) for picture in shown]
+    assert sum(off) / len(off) < 0.5, "most are at their own rank, where maps are as strong and as wide"
+
+
+def test_decoys_need_as_many_latents_to_be_made_after(atlas):
+    config = dataclasses.replace(SMALL, n_clusters=2, n_per_cluster=20, n_decoys=40)
+    with pytest.raises(StudyError, match=r"40 decoys are made after as many latents .* there are \d+; ask for fewer"):
+        build_study(atlas, config, noon)
 
 
 def test_by_default_there_are_main_items_only(study):
