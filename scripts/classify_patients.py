@@ -5,7 +5,7 @@ from pathlib import Path
 
 from _cli import bar, run
 
-from cytosae_core.artifacts.results import write_results
+from cytosae_core.artifacts.tables import write_results
 from cytosae_core.method import TRAINING_DATASET
 from cytosae_core.patients.bags import patient_bags, pool_tokens
 from cytosae_core.patients.classification import ClassificationConfig, classify_patients, used_patients

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from _cli import bar, run
 
-from cytosae_core.artifacts.results import write_results
+from cytosae_core.artifacts.tables import write_results
 from cytosae_core.concepts.inputs import open_latents
 from cytosae_core.concepts.planted import explain_by_cells
 from cytosae_core.method import N_DIFFERENTIAL

@@ -7,6 +7,7 @@ from _cli import bar, run
 
 from cytosae_core import markdown
 from cytosae_core.artifacts.files import write_whole
+from cytosae_core.artifacts.tables import SIMULATED_IMAGES, csv_bytes
 from cytosae_core.errors import ConfigError
 from cytosae_core.sae.comparison import compare, open_run
 
@@ -36,11 +37,11 @@ def main(config: Config) -> None:
         runs["SAE, random backbone"] = open_run(config.random_run, config.random_tokens)
     table = compare(runs, bar("runs"))
     if table["simulated"].any():
-        print("SIMULATED: the images were rendered by a program.")
+        print(SIMULATED_IMAGES)
     print(markdown.table(table))
     print("n_numbers: L0 of an SAE, components of PCA. On held-out images; variance centred unless it says released.")
     if config.out is not None:
-        write_whole(config.out.parent, config.out.name, table.to_csv(index=False).encode())
+        write_whole(config.out.parent, config.out.name, csv_bytes(table))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from _cli import bar, run
 
-from cytosae_core.artifacts.results import write_results
+from cytosae_core.artifacts.tables import write_results
 from cytosae_core.concepts import label_sources
 from cytosae_core.concepts.attribute_list import list_digest
 from cytosae_core.concepts.inputs import open_latents

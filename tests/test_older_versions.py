@@ -14,6 +14,7 @@ import torch
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from cytosae_core.artifacts.tables import read_result
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.build.build import build_atlas
 from cytosae_core.atlas.build.options import BuildConfig
@@ -25,7 +26,6 @@ from cytosae_core.atlas.release.import_release import import_release
 from cytosae_core.atlas.release.options import ReleaseImport
 from cytosae_core.backbone.vit import load_backbone
 from cytosae_core.evaluation.export import export_study
-from cytosae_core.figures.reading import read_result
 from cytosae_core.images.select import list_images
 from cytosae_core.judging.database import examine, open_engine, writing
 from cytosae_core.judging.repository import Repository

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY
+from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY, SIMULATED
 
-SIMULATED = "SIMULATED: cells and patients were rendered by a program."
+SIMULATED_CELLS = f"{SIMULATED}: cells and patients were rendered by a program."
 
 
 def show_simulated(is_simulated: bool) -> None:
     """SIMULATED where no real cell is involved; below the title, where it cannot be overlooked."""
     if is_simulated:
-        st.warning(SIMULATED)
+        st.warning(SIMULATED_CELLS)
 
 
 def show_research_use() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from cytosae_core import rendering
-from cytosae_core.artifacts.results import NOTICE, SIMULATED
+from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY, SIMULATED
 from cytosae_core.figures.cells import BAR_UM, Cell, CellRow, CellSheet, bar_share
 from cytosae_core.figures.pages import PLOTLY_NAME, figure_page, page, sheets_page
 from cytosae_core.figures.static import StaticPictures
@@ -112,7 +112,7 @@ def contact_sheet(sheet: CellSheet, *, simulated: bool) -> Rgb:
     """The sheet as one picture: a line of cells per row, and below it the same with their maps where there are any."""
     lines = [line for row in sheet.rows if row.cells for line in _lines(row)]
     mark = f"{SIMULATED} · " if simulated else ""
-    return rendering.contact_sheet(f"{mark}{sheet.title} · {sheet.note}", lines, side=SIDE, footer=NOTICE)
+    return rendering.contact_sheet(f"{mark}{sheet.title} · {sheet.note}", lines, side=SIDE, footer=RESEARCH_USE_ONLY)
 
 
 def _lines(row: CellRow) -> list[SheetLine]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cytosae_core.artifacts.folders import workspace
+from cytosae_core.artifacts.tables import read_result
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.errors import AnalysisError, ConfigError
@@ -175,7 +176,7 @@ class _Maker:
         config = self.config
         scores = None
         if config.scores is not None:
-            table = reading.read_result(config.scores, "monosemanticity")[0]
+            table = read_result(config.scores, "monosemanticity")[0]
             scores = table[table["kind"] == "latent"].set_index("direction")["score"]
         labels = self._labels[choose.deciding_dataset(self.atlas)]
         return list(config.latents) or choose.choose_latents(
@@ -208,4 +209,4 @@ class _Maker:
     def _result(self, name: str) -> tuple[pd.DataFrame, bool]:
         if self.config.results is None:
             raise ConfigError("give --results, the folder that classify_patients.py wrote")
-        return reading.read_result(self.config.results, name)
+        return read_result(self.config.results, name)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from PIL import Image
 
 from cytosae_core import rendering
-from cytosae_core.artifacts.results import NOTICE
+from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY
 from cytosae_core.figures.cells import BAR_UM, Cell, CellRow, CellSheet, bar_share
 from cytosae_core.figures.style import escape, marked
 
@@ -30,7 +30,7 @@ def page(title: str, body: str, *, simulated: bool) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{shown}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{CSS}</style></head>\n'
-        f"<body><h1>{shown}</h1><p class=notice>{NOTICE}</p>\n{body}\n</body></html>\n"
+        f"<body><h1>{shown}</h1><p class=notice>{RESEARCH_USE_ONLY}</p>\n{body}\n</body></html>\n"
     )
 
 

@@ -1,17 +1,12 @@
 """What figures need of many latents at once: top labels, pictures of patients' cells, tables of an analysis."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cytosae_core.artifacts.results import SIMULATED
 from cytosae_core.atlas import tables
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.noise import NoiseFilter
-from cytosae_core.errors import ArtifactError
 
 
 def top_labels(atlas: LatentAtlas) -> "dict[str, pd.Series[str]]":
@@ -56,22 +51,3 @@ def noise_filter(atlas: LatentAtlas) -> NoiseFilter:
 def has_patient_references(atlas: LatentAtlas) -> bool:
     """Whether the atlas keeps each patient's own strongest images."""
     return tables.PATIENT_REFERENCES_NAME in atlas.manifest.files
-
-
-def read_result(folder: Path, name: str) -> tuple[pd.DataFrame, bool]:
-    """A table of a result folder (`result_files.write_results`), and whether it is of simulated cells.
-
-    Raises ArtifactError where the folder holds no results, or not this table.
-    """
-    for mark in ("", f"_{SIMULATED}"):
-        settings, table = folder / f"settings{mark}.json", folder / f"{name}{mark}.csv"
-        if not settings.is_file():
-            continue
-        if not table.is_file():
-            raise ArtifactError(f"{folder} has no table {table.name}; give the folder of another analysis")
-        try:
-            provenance = json.loads(settings.read_text(encoding="utf-8"))["provenance"]
-            return pd.read_csv(table, keep_default_na=True), provenance == SIMULATED
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ArtifactError(f"{table} or {settings.name} is damaged ({error}); run the analysis again") from error
-    raise ArtifactError(f"{folder} holds no results: there is no settings.json; give what classify_patients.py wrote")

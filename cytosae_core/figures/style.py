@@ -4,7 +4,7 @@ import html
 
 import plotly.graph_objects as go
 
-from cytosae_core.artifacts.results import NOTICE, SIMULATED
+from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY, SIMULATED
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, SAND = "#1f6f8b", "#c8702a", "#4f8a5b", "#8a5a94", "#6aa5d8", "#b39b4a"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, SAND)
@@ -33,7 +33,7 @@ def styled(figure: go.Figure, title: str, *, simulated: bool, width: int = 860, 
     figure.update_layout(
         title={
             "text": marked(title, simulated=simulated), "x": 0.0, "xref": "paper", "font": {"size": 18},
-            "subtitle": {"text": NOTICE, "font": {"size": 12, "color": QUIET}},
+            "subtitle": {"text": RESEARCH_USE_ONLY, "font": {"size": 12, "color": QUIET}},
         },
         template="plotly_white", width=width, height=height, font={"family": FONT, "size": 13, "color": INK},
         margin={"l": 80, "r": 40, "t": 90, "b": 70}, hoverlabel={"bgcolor": "white", "font": {"color": INK}},

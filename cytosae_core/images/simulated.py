@@ -4,9 +4,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from cytosae_core.artifacts.tables import SIMULATED
 from cytosae_core.images.table import ImageTable
 
-_WORD = "SIMULATED"
 _TIFF_DESCRIPTION = 270
 
 
@@ -17,7 +17,7 @@ def says_simulated(path: Path) -> bool:
             texts = [*image.info.values(), image.getexif().get(_TIFF_DESCRIPTION)]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False  # an unreadable file says nothing; the pass over all images names it and the reason
-    return any(_text(value).startswith(_WORD) for value in texts)
+    return any(_text(value).startswith(SIMULATED) for value in texts)
 
 
 def holds_simulated(table: ImageTable) -> bool:

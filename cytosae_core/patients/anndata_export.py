@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData  # type: ignore[import-untyped]
 from scipy import sparse
 
-from cytosae_core.artifacts.results import MEASURED, NOTICE, SIMULATED, write_results
+from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY, provenance_of, write_results
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.errors import AnalysisError
@@ -38,13 +38,13 @@ def to_anndata(
             raise AnalysisError(f"{dataset} has statistics of {len(table)} latents and the barcodes have {n_latents}")
         own = table.sort_index().astype("float64").add_suffix(f"_{dataset}")
         var = pd.concat([var, own.reset_index(drop=True)], axis=1)
-    obs = level.rows.assign(provenance=SIMULATED if simulated else MEASURED)
+    obs = level.rows.assign(provenance=provenance_of(simulated))
     data = AnnData(
         X=_matrix(level.barcodes, np.float32),
         obs=_plain(obs, list(obs[NAMES[level.name]].astype(str))),
         var=_plain(var, [f"latent_{latent}" for latent in range(n_latents)]),
         layers={"counts": _matrix(level.counts, np.int64)},
-        uns={"cytosae": {"level": level.name, "notice": NOTICE, "simulated": simulated, **about}},
+        uns={"cytosae": {"level": level.name, "notice": RESEARCH_USE_ONLY, "simulated": simulated, **about}},
     )
     if level.name == "patient" and len(level.rows) > 1:
         data.obsp["similarity"] = patient_similarity(np.asarray(level.barcodes))

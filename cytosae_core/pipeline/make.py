@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from cytosae_core.artifacts.results import write_results
+from cytosae_core.artifacts.tables import write_results
 from cytosae_core.atlas.build.build import build_atlas
 from cytosae_core.atlas.build.plan import DatasetInput
 from cytosae_core.backbone.vit import best_device, load_backbone

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from cytosae_core.artifacts.manifest import read_json
-from cytosae_core.artifacts.results import SIMULATED
+from cytosae_core.artifacts.tables import read_result, results_marker
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.method import high_activation
 from cytosae_core.pipeline.cells import Cells, render
@@ -110,49 +108,40 @@ def _atlas(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> Pipelin
 
 
 def _patients(settings: PipelineSettings, cells: Cells, n_folds: int, paths: RunPaths) -> PipelineStep:
-    mark = _mark(cells)
-
     def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_patients
 
         make_patients(settings, n_folds, paths, progress_of)
 
     def describe() -> str:
-        scores = pd.read_csv(paths.patients / f"scores{mark}.csv").set_index("method")["weighted_f1"]
-        chance = pd.read_csv(paths.patients / f"permutation{mark}.csv").set_index("method")["p_value"]
+        scores = read_result(paths.patients, "scores")[0].set_index("method")["weighted_f1"]
+        chance = read_result(paths.patients, "permutation")[0].set_index("method")["p_value"]
         return (
             f"weighted F1 {scores[PROBE]:.2f} from barcodes, {scores[MAJORITY]:.2f} from the largest group alone "
             f"(permutation test p = {chance[PROBE]:.3f})"
         )
 
-    marker = paths.patients / f"settings{mark}.json"
+    marker = results_marker(paths.patients, cells.simulated)
     return PipelineStep("patients", marker, make, describe, ("atlas",), is_wanted=True)
 
 
 def _differential(settings: PipelineSettings, cells: Cells, groups: tuple[str, str], paths: RunPaths) -> PipelineStep:
-    mark = _mark(cells)
-
     def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_differential
 
         make_differential(settings, cells, groups, paths, progress_of)
 
     def describe() -> str:
-        table = pd.read_csv(paths.differential / f"differential{mark}.csv")
+        table = read_result(paths.differential, "differential")[0]
         counts = table["direction"].value_counts()
         found = " and ".join(f"{counts.get(group, 0)} stronger in {group}" for group in groups)
         if "is_planted" in table:
             found += f"; {table['is_planted'].mean():.0%} stand for cells that were rendered more often there"
         return found
 
-    marker = paths.differential / f"settings{mark}.json"
+    marker = results_marker(paths.differential, cells.simulated)
     reads = ("cells", "tokens", "autoencoder", "atlas") if cells.rendered is not None else ("atlas",)
     return PipelineStep("groups", marker, make, describe, reads, is_wanted=True)
-
-
-def _mark(cells: Cells) -> str:
-    """What the names of result files end in."""
-    return f"_{SIMULATED}" if cells.simulated else ""
 
 
 def paths_of_rendered(folder: Path, settings: PipelineSettings) -> RunPaths:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cytosae_core import markdown
 from cytosae_core.artifacts.files import write_whole
+from cytosae_core.artifacts.tables import SIMULATED_IMAGES, csv_bytes
 from cytosae_core.sae.grid import CHOSEN
 
 FIGURES: Mapping[str, str] = {
@@ -53,7 +54,7 @@ def to_markdown(table: pd.DataFrame, failures: Mapping[str, str], *, simulated: 
     for name, heading in FIGURES.items():
         pairs = zip(table[f"{name}_mean"], table[f"{name}_std"], strict=True)
         cells[heading] = [_cell(mean, std, whole=name == "n_concepts") for mean, std in pairs]
-    parts = ["SIMULATED: the images were rendered by a program."] if simulated else []
+    parts = [SIMULATED_IMAGES] if simulated else []
     parts += [markdown.table(cells), NOTE]
     parts += [f"Failed: {name}: {markdown.safe(reason)}" for name, reason in failures.items()]
     return "\n\n".join(parts) + "\n"
@@ -66,8 +67,8 @@ def write_tables(
     folder.mkdir(parents=True, exist_ok=True)
     table = summarise(runs, places)
     text = to_markdown(table, failures, simulated=simulated)
-    write_whole(folder, "runs.csv", runs.assign(simulated=simulated).to_csv(index=False).encode())
-    write_whole(folder, "table.csv", table.assign(simulated=simulated).to_csv(index=False).encode())
+    write_whole(folder, "runs.csv", csv_bytes(runs.assign(simulated=simulated)))
+    write_whole(folder, "table.csv", csv_bytes(table.assign(simulated=simulated)))
     write_whole(folder, "table.md", text.encode())
     return text
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cytosae_core.artifacts.tables import csv_bytes
 from cytosae_core.errors import ConfigError
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.simulated.cells.compose import RenderedCell, render_cell
@@ -133,7 +134,7 @@ def write_cohort(
     if published(plan):
         return plan.goal
     work, attributes = carry_out(plan, progress, n_workers)
-    _metadata(patients, attributes).to_csv(work / "metadata.csv", index=False)
+    (work / "metadata.csv").write_bytes(csv_bytes(_metadata(patients, attributes)))
     return publish(plan, work, attributes)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytosae_core.artifacts.results import write_results
+from cytosae_core.artifacts.tables import write_results
 from cytosae_core.concepts.label_sources import WBCATT_ATTRIBUTES, find_labels, wbcatt_labels
 from cytosae_core.errors import AnalysisError, ConfigError
 from cytosae_core.simulated.synthetic import write_dataset

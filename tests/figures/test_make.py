@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from cytosae_core.artifacts.results import write_results
+from cytosae_core.artifacts.tables import read_result, write_results
 from cytosae_core.atlas.attribution import explanation
 from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.figures import static
@@ -23,7 +23,7 @@ from cytosae_core.figures.config import FigureConfig
 from cytosae_core.figures.folder import contact_sheet
 from cytosae_core.figures.make import make_figures
 from cytosae_core.figures.pages import sheets_page
-from cytosae_core.figures.reading import read_result, top_labels
+from cytosae_core.figures.reading import top_labels
 from cytosae_core.figures.style import styled
 from cytosae_core.patients.differential import differential_latents
 from tests.atlas.tiny import make_tiny_atlas

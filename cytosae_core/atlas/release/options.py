@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cytosae_core.artifacts.tables import SIMULATED
 from cytosae_core.atlas.pictures import MAX_SIDE
 from cytosae_core.errors import ConfigError
-
-SIMULATED = "SIMULATED"
-"""What files of SIMULATED data say in their names."""
 
 
 @dataclass(frozen=True)
