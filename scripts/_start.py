@@ -1,6 +1,5 @@
 """The steps of start.py: each looks for its result first, and makes it only when it is not there."""
 
-import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from _database import open_database
 from _publish import publish_study
 from _root import ROOT
 
+from cytosae_core.artifacts.files import whole_path
 from cytosae_core.artifacts.manifest import digest_of
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.release.options import ReleaseImport
@@ -130,14 +130,6 @@ def sign_in_of(study_id: str) -> tuple[str, str]:
     if not note.exists() or GUEST not in set(repository.raters.table(study_id)["rater_code"]):
         repository.raters.add(GUEST, study_id, access_code=code)
     if not note.exists():
-        _write_privately(note, code)
+        with whole_path(note, mode=0o600) as unfinished:
+            unfinished.write_text(code)
     return GUEST, code
-
-
-def _write_privately(path: Path, text: str) -> None:
-    """Write a file that only this user can read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    hidden.replace(path)

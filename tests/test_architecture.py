@@ -3,6 +3,7 @@
 import ast
 import functools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -176,6 +177,56 @@ def test_no_import_runs_upward_and_no_two_rooms_import_each_other():
     found = imports_between_rooms()
     assert ("judging", "study") in {(room, imported) for room, imported, _ in found}
     assert sorted(one for one in found if FLOOR[one[1]] >= FLOOR[one[0]]) == []
+
+
+GROUND_FLOOR = {
+    r"\bfsync\(": "artifacts/files.py",
+    r"\bfile_digest\(": "artifacts/files.py",
+    r"\b(fcntl|msvcrt|filelock)\b": "artifacts/folders.py",
+    r"\.(rename|replace)\((\w*path|target|folder)\)|\bos\.(rename|replace)\(": "artifacts/",
+    r"[\"'](manifest|plan)\.json[\"']": "artifacts/manifest.py",
+    r"json\.loads?\(.*(read_text|read_bytes|\.open)\(|json\.load\(": "artifacts/manifest.py",
+    r"sort_keys=": "artifacts/manifest.py",
+    r"importlib\.metadata": "artifacts/manifest.py",
+    r"\.to_csv\(": "artifacts/tables.py",
+    r"[\"']SIMULATED[\"']": "artifacts/tables.py",
+    r"Not for diagnosis\.": "artifacts/tables.py",
+}
+"""What is written about disk exists once: a pattern, and the only place of the core that may hold it."""
+ELSEWHERE = {
+    (r"\bfsync\(", "backbone/download.py"): "a download is written piece by piece while it is digested",
+    (r"\bfile_digest\(", "backbone/download.py"): "checked against the digest that its origin published",
+    (r"\.(rename|replace)\((\w*path|target|folder)\)|\bos\.(rename|replace)\(", "backbone/download.py"): "as above",
+    (r"importlib\.metadata", "doctor/packages.py"): "compares what is installed with the pins, for people",
+    (r"\.to_csv\(", "tokens/source.py"): "no table on disk: the digest of the images belongs to the settings of runs",
+    (r"[\"']SIMULATED[\"']", "evaluation/codebook_text.py"): "the codebook explains the word",
+}
+"""Exceptions, and why."""
+
+
+def lines_of_code(path: Path) -> list[str]:
+    """Source lines without comments and without texts that document a module, a class, a function or a constant."""
+    tree = ast.parse(path.read_text())
+    documentation = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    lines = path.read_text().splitlines()
+    return [line.partition("  #")[0] for number, line in enumerate(lines, 1) if number not in documentation]
+
+
+@pytest.mark.parametrize("pattern", GROUND_FLOOR)
+def test_the_ground_floor_for_disk_stands_once(pattern):
+    found = set()
+    for package in ("cytosae_core", "app", "scripts"):
+        for path in (ROOT / package).rglob("*.py"):
+            if any(re.search(pattern, line) for line in lines_of_code(path)):
+                found.add(path.relative_to(ROOT).as_posix().removeprefix("cytosae_core/"))
+    home = GROUND_FLOOR[pattern]
+    assert {name for name in found if name.startswith(home)}, "the pattern finds nothing any more where it should"
+    assert {name for name in found if not name.startswith(home)} == {name for key, name in ELSEWHERE if key == pattern}
 
 
 def test_only_what_the_house_allows_lies_at_the_top():

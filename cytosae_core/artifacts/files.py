@@ -22,22 +22,20 @@ class FileRecord(NamedTuple):
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, *, is_synced: bool = True) -> Iterator[BinaryIO]:
-    """A file to be written; it becomes `path` when the block ends without an error, and is whole or not there.
+def whole_path(path: Path, *, is_synced: bool = True, mode: int = 0o666) -> Iterator[Path]:
+    """An empty file to be filled, hidden beside `path`, that takes its name when the block ends without an error.
 
-    Folders above it are made where they are missing.
-
+    So `path` is whole or not there. Folders above it are made where they are missing; `mode` is cut by the umask.
     `is_synced`: survive a power cut as well; many small files that can be made again do without. Raises ArtifactError
     where the system cannot write it.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            yield file
-            file.flush()
-            if is_synced:
-                os.fsync(file.fileno())
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode))
+        yield unfinished
+        if is_synced:
+            sync(unfinished)
         unfinished.replace(path)
         if is_synced:
             sync(path.parent)
@@ -47,7 +45,15 @@ def whole_file(path: Path, *, is_synced: bool = True) -> Iterator[BinaryIO]:
             " command again: what is finished is kept"
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, is_synced: bool = True) -> Iterator[BinaryIO]:
+    """`whole_path`, opened to write bytes."""
+    with whole_path(path, is_synced=is_synced) as unfinished, unfinished.open("wb") as file:
+        yield file
 
 
 def write_whole(folder: Path, name: str, *parts: bytes | memoryview, is_synced: bool = True) -> FileRecord:

@@ -104,16 +104,18 @@ def plain_document(value: object) -> dict[str, Any]:
     return document
 
 
+def canonical_json(value: object) -> str:
+    """A JSON value as text that is the same for equal values: sorted keys, no spaces; NaN is refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def digest_of(value: object, *, is_spaced: bool = False) -> str:
-    """SHA-256, in hex, of a JSON value in canonical form: sorted keys, no spaces, UTF-8; NaN is refused.
+    """SHA-256, in hex, of a JSON value in canonical form and UTF-8.
 
     `is_spaced`: as some ids were made from the first, with spaces after `,` and `:` and other letters than ASCII
     escaped.
     """
-    if is_spaced:
-        text = json.dumps(value, sort_keys=True)
-    else:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, sort_keys=True) if is_spaced else canonical_json(value)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,7 +1,9 @@
 """Words of the codebook that do not depend on the study: notes, columns, and values."""
 
+from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY
+
 NOTES = (
-    "Research use only. Not for diagnosis.",
+    RESEARCH_USE_ONLY,
     "Each table lies here as CSV, Parquet and JSON with the same rows. Text in CSV that begins with = + - @ (or their "
     "full-width forms), a tab or a line break has an apostrophe put before it, so that no spreadsheet runs it as a "
     "formula; Parquet and JSON hold the text exactly as typed.",

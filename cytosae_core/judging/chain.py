@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
+from cytosae_core.artifacts.manifest import canonical_json
 from cytosae_core.errors import StudyError
-from cytosae_core.judging.models import StudyStateRow, canonical_json
+from cytosae_core.judging.models import StudyStateRow
 
 
 class Head(NamedTuple):

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from cytosae_core.artifacts.manifest import canonical_json
 from cytosae_core.errors import DatabaseError
 from cytosae_core.study.protocol import Answers
 
@@ -48,11 +49,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def canonical_json(value: object) -> str:
-    """A JSON value as text: keys sorted, no spaces, so that equal values are equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 class CanonicalJson(TypeDecorator[Any]):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cytosae_core.artifacts.manifest import read_json
+from cytosae_core.artifacts.manifest import MANIFEST, read_json
 from cytosae_core.artifacts.tables import read_result, results_marker
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.method import high_activation
@@ -53,11 +53,11 @@ def _cells(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> Pipelin
     def make(progress_of: ProgressOf) -> None:
         render(settings, paths.cells, progress_of("rendering SIMULATED cells"))
 
-    return PipelineStep("cells", paths.rendered / "manifest.json", make, cells.describe)
+    return PipelineStep("cells", paths.rendered / MANIFEST, make, cells.describe)
 
 
 def _tokens(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> PipelineStep:
-    marker = paths.tokens / "manifest.json"
+    marker = paths.tokens / MANIFEST
 
     def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_tokens
@@ -73,7 +73,7 @@ def _tokens(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> Pipeli
 
 
 def _sae(settings: PipelineSettings, paths: RunPaths) -> PipelineStep:
-    marker = paths.sae / "manifest.json"
+    marker = paths.sae / MANIFEST
 
     def make(progress_of: ProgressOf) -> None:
         from cytosae_core.pipeline.make import make_sae
@@ -104,7 +104,7 @@ def _atlas(settings: PipelineSettings, cells: Cells, paths: RunPaths) -> Pipelin
         return f"{n_high:,} latents of interest, {n_pictures:,} pictures"
 
     reads = ("cells", "tokens", "autoencoder")
-    return PipelineStep("atlas", paths.atlas / "manifest.json", make, describe, reads, is_wanted=True)
+    return PipelineStep("atlas", paths.atlas / MANIFEST, make, describe, reads, is_wanted=True)
 
 
 def _patients(settings: PipelineSettings, cells: Cells, n_folds: int, paths: RunPaths) -> PipelineStep:

@@ -7,14 +7,13 @@
 """
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from cytosae_core.artifacts.files import describe, listed, write_whole
-from cytosae_core.artifacts.manifest import MANIFEST, Kind, library_versions, plain_document, read_manifest
+from cytosae_core.artifacts.manifest import MANIFEST, Kind, json_bytes, library_versions, plain_document, read_manifest
 from cytosae_core.sae.checkpoint import Checkpoint, files_of
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.sae.state import TrainingState
@@ -58,7 +57,7 @@ def publish_run(state: TrainingState, config: SaeConfig, settings: Mapping[str, 
         "versions": library_versions(),
         "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
-    write_whole(folder, MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False).encode())
+    write_whole(folder, MANIFEST, json_bytes(manifest))
     return manifest
 
 

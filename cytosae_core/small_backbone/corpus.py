@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cytosae_core.artifacts.files import whole_path
 from cytosae_core.errors import ImageTableError
 from cytosae_core.geometry import IMAGE_SIZE
 from cytosae_core.images.select import list_images
@@ -89,14 +90,13 @@ def _held_out(codes: npt.NDArray[np.int_], config: SmallBackboneConfig) -> npt.N
 def decode(paths: list[Path], target: Path, progress: Progress = no_progress) -> Images:
     """The images (n, 224, 224, 3) as one array on disk, made once: published by rename, opened without a copy."""
     if not target.is_file():
-        partial = target.with_suffix(".partial.npy")
         shape = (len(paths), IMAGE_SIZE, IMAGE_SIZE, 3)
-        images = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        for index, path in enumerate(paths):
-            images[index] = resize_rgb(read_rgb(path), IMAGE_SIZE)
-            progress(index + 1, len(paths))
-        images.flush()
-        partial.rename(target)
+        with whole_path(target) as unfinished:
+            images = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+            for index, path in enumerate(paths):
+                images[index] = resize_rgb(read_rgb(path), IMAGE_SIZE)
+                progress(index + 1, len(paths))
+            images.flush()
     return np.load(target, mmap_mode="r")  # type: ignore[no-any-return]
 
 
@@ -126,15 +126,14 @@ def rendered_cells(folder: Path, config: SmallBackboneConfig, progress: Progress
 def _render(names: list[tuple[str, str]], seed: int, images_path: Path, masks_path: Path, progress: Progress) -> None:
     shape = (len(names), IMAGE_SIZE, IMAGE_SIZE, 3)
     images = np.lib.format.open_memmap(images_path, mode="w+", dtype=np.uint8, shape=shape)
-    partial = masks_path.with_suffix(".partial.npy")
     shape = (len(names), len(PARTS), MASK_SIDE, MASK_SIDE)
-    masks = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-    for index, (cell_type, style) in enumerate(names):
-        images[index], masks[index] = render_one(cell_type, style, (seed, index))
-        progress(index + 1, len(names))
-    images.flush()
-    masks.flush()
-    partial.rename(masks_path)
+    with whole_path(masks_path) as unfinished:
+        masks = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+        for index, (cell_type, style) in enumerate(names):
+            images[index], masks[index] = render_one(cell_type, style, (seed, index))
+            progress(index + 1, len(names))
+        images.flush()
+        masks.flush()
 
 
 def render_one(cell_type: str, style: str, seed: tuple[int, int]) -> tuple[Images, Images]:

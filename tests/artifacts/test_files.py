@@ -84,6 +84,19 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
         check_sizes(folder, [FileRecord(name, 0, "")], "copy it")
 
 
+def test_a_place_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ArtifactError, match=r"file/a\.bin cannot be written \(.*\); make room or check the rights"):
+        files.write_whole(tmp_path / "file", "a.bin", b"")
+
+
+def test_a_file_has_the_rights_that_were_asked_for(tmp_path):
+    with files.whole_path(tmp_path / "code", mode=0o600) as unfinished:
+        assert unfinished.stat().st_mode & 0o777 == 0o600
+        unfinished.write_text("secret")
+    assert (tmp_path / "code").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_missing_folder_is_made(tmp_path: Path):
     files.write_whole(tmp_path / "new", "a.bin", b"")
     assert (tmp_path / "new" / "a.bin").read_bytes() == b""
