@@ -97,8 +97,8 @@ def _height(line: SheetLine, side: int) -> int:
 def _render_line(canvas: Image.Image, line: SheetLine, top: int, side: int) -> None:
     _write(canvas, (GAP, top + 4), line.heading, QUIET, 15, canvas.width - 2 * GAP)
     first = top + (LINE_HEIGHT if line.heading else 0)
-    for place, image in enumerate(line.images):
-        left = GAP + place * (side + GAP)
+    for index, image in enumerate(line.images):
+        left = GAP + index * (side + GAP)
         frame = (left, first)
         if image is None:
             ImageDraw.Draw(canvas).rectangle([*frame, left + side - 1, frame[1] + side - 1], fill=EMPTY)
@@ -106,8 +106,8 @@ def _render_line(canvas: Image.Image, line: SheetLine, top: int, side: int) -> N
         else:
             fitted = _fitted(image, side)
             canvas.paste(fitted, (left + (side - fitted.width) // 2, frame[1] + (side - fitted.height) // 2))
-        if place < len(line.captions):
-            _write(canvas, (left, frame[1] + side + 2), line.captions[place], QUIET, 13, side)
+        if index < len(line.captions):
+            _write(canvas, (left, frame[1] + side + 2), line.captions[index], QUIET, 13, side)
     if line.bar > 0 and line.images and line.images[0] is not None:
         _render_bar(canvas, line, first, _fitted(line.images[0], side), side)
 

@@ -73,11 +73,11 @@ def study_of_atlas(path: Path, dataset: str) -> tuple[LatentAtlas, StudyConfig]:
 
 def atlas_of_release(tables: Path, images: Mapping[str, Path], file_lists: Mapping[str, Path]) -> LatentAtlas:
     """The atlas of these inputs, imported on first use."""
-    places = [
+    inputs = [
         str(tables.resolve()),
         *(f"{name} {path.resolve()}" for name, path in [*images.items(), *file_lists.items()]),
     ]
-    path = ROOT / ATLASES / f"release-{digest_of(places)[:12]}"
+    path = ROOT / ATLASES / f"release-{digest_of(inputs)[:12]}"
     if not path.exists():
         from cytosae_core.atlas.release.import_release import import_release  # imports torch, needed only here
 

@@ -36,12 +36,12 @@ def explain_patch(atlas: LatentAtlas, image_id: str, row: int, col: int, n: int 
     latents, values = atlas.patch_latents(image_id)
     if not 1 <= n <= latents.shape[1]:
         raise ConfigError(f"n is {n}; the atlas keeps the {latents.shape[1]} strongest latents of a patch")
-    place = patch_index(row, col, len(latents))
-    return explanation(atlas, latents[place][:n], values[place][:n])
+    patch = patch_index(row, col, len(latents))
+    return explanation(atlas, latents[patch][:n], values[patch][:n])
 
 
 def patch_index(row: int, col: int, n_patches: int) -> int:
-    """Place of a patch among the patches of an image; ConfigError where there is none."""
+    """Index of a patch among the patches of an image; ConfigError where there is none."""
     return geometry.token_index(row, col, geometry.grid_of(n_patches + 1)) - 1
 
 

@@ -43,6 +43,6 @@ def _check_references(info: DatasetInfo, statistics: pd.DataFrame, rows: pd.Data
 
 def _refuse(info: DatasetInfo, rows: pd.DataFrame, is_bad: "pd.Series[bool]", why: str) -> None:
     if is_bad.any():
-        place = int(np.argmax(is_bad.to_numpy()))
-        latent = rows["latent"].iloc[place] if "latent" in rows else rows.index[place]
-        raise ArtifactError(f"{info.name}, latent {latent}: {why} ({rows.iloc[place].to_dict()}); compute it anew")
+        row = int(np.argmax(is_bad.to_numpy()))
+        latent = rows["latent"].iloc[row] if "latent" in rows else rows.index[row]
+        raise ArtifactError(f"{info.name}, latent {latent}: {why} ({rows.iloc[row].to_dict()}); compute it anew")

@@ -102,30 +102,30 @@ class PatchLatents:
                 f"{folder / tables.PATCH_LATENTS_NAME} has shape {self._latents.shape}, the activations "
                 f"{self._values.shape}, and there are {len(names)} images; make the atlas anew"
             )
-        self._places = {name: place for place, name in enumerate(names)}
+        self._positions = {name: position for position, name in enumerate(names)}
 
     @property
     def shape(self) -> tuple[int, int]:
         """Patches of an image, latents of a patch."""
         return self._latents.shape[1], self._latents.shape[2]
 
-    def places(self, image_ids: Sequence[str]) -> npt.NDArray[np.int64]:
-        """(n_images,) places of these images; -1 where the file has no such image."""
-        return np.array([self._places.get(image_id, -1) for image_id in image_ids], np.int64)
+    def positions(self, image_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        """(n_images,) positions of these images; -1 where the file has no such image."""
+        return np.array([self._positions.get(image_id, -1) for image_id in image_ids], np.int64)
 
-    def at(self, places: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float16]]:
+    def at(self, positions: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float16]]:
         """Latents and activations (n_images, n_patches, n) as they are stored."""
-        return np.array(self._latents[places]), np.array(self._values[places])
+        return np.array(self._latents[positions]), np.array(self._values[positions])
 
     def of_image(self, image_id: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Latents (-1: none) and activations (n_patches, n), strongest first; ArtifactError for an unknown image."""
-        if image_id not in self._places:
+        if image_id not in self._positions:
             raise ArtifactError(
-                f"the patches of {image_id!r} are not in the atlas: it keeps those of {len(self._places)} reference "
+                f"the patches of {image_id!r} are not in the atlas: it keeps those of {len(self._positions)} reference "
                 "images of latents of interest; explain the image with the SAE itself"
             )
-        place = self._places[image_id]
-        return np.array(self._latents[place]), np.array(self._values[place], dtype=np.float32)
+        position = self._positions[image_id]
+        return np.array(self._latents[position]), np.array(self._values[position], dtype=np.float32)
 
 
 class PatchWriter:
@@ -142,10 +142,10 @@ class PatchWriter:
         self._values = np.lib.format.open_memmap(folder / tables.PATCH_VALUES_NAME, "w+", np.float16, shape)
 
     def put(
-        self, places: npt.NDArray[np.int64], latents: npt.NDArray[np.int32], values: npt.NDArray[np.float16]
+        self, positions: npt.NDArray[np.int64], latents: npt.NDArray[np.int32], values: npt.NDArray[np.float16]
     ) -> None:
         """Fill in some images."""
-        self._latents[places], self._values[places] = latents, values
+        self._latents[positions], self._values[positions] = latents, values
 
     def close(self) -> tuple[str, ...]:
         """Bring all to the disk; returns the files' names."""

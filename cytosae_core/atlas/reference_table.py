@@ -71,8 +71,8 @@ class ReferenceTable:
 
 def _latent_ranges(path: Path, metadata: pq.FileMetaData) -> tuple[np.ndarray, np.ndarray]:
     """Smallest and largest latent of each row group."""
-    place = tables.REFERENCES.names.index("latent")
-    ranges = [metadata.row_group(index).column(place).statistics for index in range(metadata.num_row_groups)]
+    column = tables.REFERENCES.names.index("latent")
+    ranges = [metadata.row_group(index).column(column).statistics for index in range(metadata.num_row_groups)]
     if any(found is None or not found.has_min_max for found in ranges):
         raise ArtifactError(f"{path} was written without column statistics; make the atlas anew")
     return np.array([found.min for found in ranges]), np.array([found.max for found in ranges])

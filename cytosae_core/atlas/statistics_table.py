@@ -36,18 +36,18 @@ class StatisticsTable:
             "label_entropy": table["label_entropy"].to_numpy().reshape(shape),
         }
 
-    def of_dataset(self, place: int) -> pd.DataFrame:
+    def of_dataset(self, dataset_index: int) -> pd.DataFrame:
         """One row per latent."""
-        return self._frame(place, pd.RangeIndex(self._n_pictures.shape[1], name="latent"))
+        return self._frame(dataset_index, pd.RangeIndex(self._n_pictures.shape[1], name="latent"))
 
     def of_latent(self, latent: int) -> pd.DataFrame:
         """One row per data set."""
         return self._frame((slice(None), latent), pd.Index(self._datasets, name="dataset"))
 
-    def n_pictures(self, place: int) -> "pd.Series[int]":
+    def n_pictures(self, dataset_index: int) -> "pd.Series[int]":
         """Pictures in the atlas among each latent's references."""
         index = pd.RangeIndex(self._n_pictures.shape[1], name="latent")
-        return pd.Series(self._n_pictures[place].astype(np.int64), index=index, name="n_pictures")
+        return pd.Series(self._n_pictures[dataset_index].astype(np.int64), index=index, name="n_pictures")
 
     def _frame(self, where: int | tuple[slice, int], index: pd.Index) -> pd.DataFrame:
         return pd.DataFrame({name: self._values[name][where] for name in _COLUMNS}, index=index)

@@ -108,11 +108,14 @@ def _write_latents(folder: Path, parts: Sequence[AtlasPart]) -> None:
 
 
 def _write_references(folder: Path, parts: Sequence[AtlasPart], n_latents: int) -> None:
-    frames = [part.references.assign(dataset=part.info.name, place=place) for place, part in enumerate(parts)]
+    frames = [
+        part.references.assign(dataset=part.info.name, dataset_index=dataset_index)
+        for dataset_index, part in enumerate(parts)
+    ]
     rows = pd.concat(frames, ignore_index=True)
     if "map_index" not in rows:
         rows["map_index"] = None
-    rows = rows.sort_values(["latent", "place", "rank"], ignore_index=True)
+    rows = rows.sort_values(["latent", "dataset_index", "rank"], ignore_index=True)
     with pq.ParquetWriter(folder / tables.REFERENCES_NAME, tables.REFERENCES, compression="zstd") as writer:
         for start, end in _row_groups(rows["latent"].to_numpy(), n_latents):
             writer.write_table(_as_table(rows.iloc[start:end], tables.REFERENCES))

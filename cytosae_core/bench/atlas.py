@@ -86,8 +86,8 @@ def constructed_sae(config: AtlasBenchConfig, tokens: Tokens) -> dict[str, Tenso
     for start in range(0, config.d_sae, 1024):
         part = slice(start, start + 1024)
         pre = ((sample - centre) @ directions[:, part]).sort(dim=0).values  # (n_tokens, n)
-        place = ((1 - rates[part]) * (len(pre) - 1)).long()
-        bias[part] = -pre.gather(0, place[None])[0] - below[part] * pre.std(dim=0)
+        position = ((1 - rates[part]) * (len(pre) - 1)).long()
+        bias[part] = -pre.gather(0, position[None])[0] - below[part] * pre.std(dim=0)
     decoder = directions.T.contiguous()
     decoder /= decoder.norm(dim=1, keepdim=True)
     return {"W_enc": directions, "b_enc": bias, "W_dec": decoder, "b_dec": centre}
@@ -102,7 +102,7 @@ class DensePass:
         n_latents = len(weights["b_enc"])
         self.n_images = 0
         self.sums, self.n_active = torch.zeros(n_latents), torch.zeros(n_latents)
-        self.values, self.places = torch.zeros(n_latents, K), torch.zeros(n_latents, K, dtype=torch.long)
+        self.values, self.positions = torch.zeros(n_latents, K), torch.zeros(n_latents, K, dtype=torch.long)
 
     @torch.inference_mode()
     def update(self, tokens: Tokens) -> None:
@@ -118,11 +118,11 @@ class DensePass:
         activation = cache["post"].mean(dim=1).T  # (d_sae, n_images)
         self.sums += activation.sum(dim=1)
         self.n_active += (activation > 0).sum(dim=1)
-        values, places = activation.topk(min(K, activation.shape[1]), dim=1)
+        values, positions = activation.topk(min(K, activation.shape[1]), dim=1)
         values = torch.cat([self.values, values], dim=1)
-        places = torch.cat([self.places, places + self.n_images], dim=1)
+        positions = torch.cat([self.positions, positions + self.n_images], dim=1)
         self.values, order = values.topk(K, dim=1)
-        self.places = places.gather(1, order)
+        self.positions = positions.gather(1, order)
         self.n_images += len(tokens)
 
 
@@ -165,8 +165,8 @@ def bench(config: AtlasBenchConfig, weights: Weights, tokens: Tokens, progress: 
     """
     rows = []
     for n_done in range(config.n_rounds):
-        for place, variant in enumerate(VARIANTS):
-            progress(n_done * len(VARIANTS) + place, config.n_rounds * len(VARIANTS))
+        for index, variant in enumerate(VARIANTS):
+            progress(n_done * len(VARIANTS) + index, config.n_rounds * len(VARIANTS))
             one = make_pass(variant, weights)
             start, cpu_start = time.perf_counter(), time.process_time()
             run_pass(one, tokens, config.batch_size)

@@ -89,16 +89,16 @@ def _pool(
     shape = (tokens.shape[0], part.n_directions)
     mean, high, low = (np.empty(shape, np.float32) for _ in range(3))
     sums = None if coverage is None else _PatchSums(coverage.shape[1], part.n_directions)
-    for place, batch in in_order(tokens, BATCH):
+    for chunk, batch in in_order(tokens, BATCH):
         values = part.of(batch)
         patches = values[:, PATCHES]
-        mean[place], high[place] = values.mean(axis=1), patches.max(axis=1)
+        mean[chunk], high[chunk] = values.mean(axis=1), patches.max(axis=1)
         if not part.rectified:
-            low[place] = patches.min(axis=1)
+            low[chunk] = patches.min(axis=1)
         if sums is not None and coverage is not None:
-            used = np.ones(len(batch), bool) if choosing is None else choosing[place]
+            used = np.ones(len(batch), bool) if choosing is None else choosing[chunk]
             if used.any():
-                sums.add(patches[used], coverage[place][used])
+                sums.add(patches[used], coverage[chunk][used])
     pooled = {"mean": mean, "max": high}
     if not part.rectified:
         pooled |= {"-mean": -mean, "-min": -low}
@@ -108,8 +108,8 @@ def _pool(
 def maps_of(directions: Directions, tokens: TokenSource, rows: NDArray[np.bool_]) -> FloatArray:
     """Patch values (n_chosen, n_directions, grid, grid) on the images `rows` (n_images,), in their order."""
     parts = []
-    for place, batch in in_order(tokens, BATCH):
-        chosen = batch[rows[place]]
+    for chunk, batch in in_order(tokens, BATCH):
+        chosen = batch[rows[chunk]]
         if len(chosen):
             values = np.moveaxis(directions.of(chosen[:, PATCHES]), 1, 2)
             grid = round(values.shape[-1] ** 0.5)

@@ -83,9 +83,9 @@ def strongest_patches(
     grid = round(len(latents) ** 0.5)
     chosen: list[tuple[int, int]] = []
     seen: set[int] = set()
-    for place in np.argsort(-values[:, 0], kind="stable"):
-        top = int(latents[place, 0])
+    for patch in np.argsort(-values[:, 0], kind="stable"):
+        top = int(latents[patch, 0])
         if top >= 0 and top not in seen and len(chosen) < n:
             seen.add(top)
-            chosen.append(divmod(int(place), grid))
+            chosen.append(divmod(int(patch), grid))
     return chosen

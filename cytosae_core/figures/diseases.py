@@ -41,15 +41,15 @@ def disease_plane(
     if active.empty:
         raise AnalysisError(f"no latent is active in patients of {axes.group_a!r} or {axes.group_b!r}")
     floor = float(np.log10(active.to_numpy()[active.to_numpy() > 0].min())) - 0.5
-    places = active.apply(lambda column: _log10(column.to_numpy(float), floor))
-    top = float(places.to_numpy().max()) + 0.15
+    logs = active.apply(lambda column: _log10(column.to_numpy(float), floor))
+    top = float(logs.to_numpy().max()) + 0.15
     figure = go.Figure()
     figure.add_trace(go.Scatter(
         x=[floor, top], y=[floor, top], mode="lines", line={"color": QUIET, "width": 1, "dash": "dot"},
         hoverinfo="skip", showlegend=False, name="equal",
     ))  # fmt: skip
     ranks = marked.set_index("latent")["rank"]
-    points = active.join(known).assign(x=places["mean_b"], y=places["mean_a"], rank=ranks.reindex(active.index))
+    points = active.join(known).assign(x=logs["mean_b"], y=logs["mean_a"], rank=ranks.reindex(active.index))
     figure.add_trace(_points("other latents", points[points["rank"].isna()], axes, PALE, is_marked=False))
     for group, colour in ((axes.group_a, BLUE), (axes.group_b, ORANGE)):
         own = points.loc[marked.loc[marked["direction"] == group, "latent"]]

@@ -87,12 +87,12 @@ class _Maker:
     def thresholds(self) -> None:
         """One colour per data set, one dash per atlas."""
         means, looks, colours = {}, {}, list[str]()
-        for place, (atlas, path) in enumerate(zip(self.atlases, self._paths, strict=True)):
-            own = f"{path.resolve().name} ({place + 1}): " if len(self.atlases) > 1 else ""
+        for index, (atlas, path) in enumerate(zip(self.atlases, self._paths, strict=True)):
+            own = f"{path.resolve().name} ({index + 1}): " if len(self.atlases) > 1 else ""
             for info in atlas.datasets:
                 colours += [info.name] if info.name not in colours else []
                 means[f"{own}{info.name}"] = atlas.statistics(info.name)["mean_activation"].to_numpy(float)
-                looks[f"{own}{info.name}"] = (colours.index(info.name), place)
+                looks[f"{own}{info.name}"] = (colours.index(info.name), index)
         figure = thresholds.threshold_figure(
             thresholds.threshold_counts(means), "Concepts by threshold", simulated=self.folder.simulated, looks=looks
         )

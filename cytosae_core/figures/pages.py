@@ -60,7 +60,7 @@ def _section(sheet: CellSheet, url: PictureUrl) -> str:
 
 def _row(row: CellRow, url: PictureUrl) -> str:
     share = bar_share(row)
-    frames = "".join(_frame(cell, url, share if place == 0 else 0.0) for place, cell in enumerate(row.cells))
+    frames = "".join(_frame(cell, url, share if index == 0 else 0.0) for index, cell in enumerate(row.cells))
     return f"<h3>{escape(row.heading)}</h3><div class=cells>{frames}</div>"
 
 

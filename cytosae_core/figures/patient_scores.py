@@ -29,8 +29,8 @@ def f1_curve(scores: pd.DataFrame, *, simulated: bool) -> go.Figure:
     span = (float(swept["threshold"].min()), float(swept["threshold"].max()))
     baselines = scores[scores["family"] == "baseline"]
     chosen = scores[scores["threshold"].isna() & scores["method"].str.contains("t chosen", regex=False)]
-    for place, row in enumerate(pd.concat([chosen, baselines]).to_dict("records")):
-        _add_level(figure, str(row["method"]), row[_SCORE], span, colours.get(row["reading"], PURPLE), place)
+    for index, row in enumerate(pd.concat([chosen, baselines]).to_dict("records")):
+        _add_level(figure, str(row["method"]), row[_SCORE], span, colours.get(row["reading"], PURPLE), index)
     figure.add_vline(x=LOG10_THRESHOLD, line={"color": QUIET, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="threshold: log<sub>10</sub> mean activation on the training images")
     figure.update_yaxes(title_text="weighted F1 (mean ± standard deviation over folds)", range=[0, 1.02])
@@ -38,8 +38,8 @@ def f1_curve(scores: pd.DataFrame, *, simulated: bool) -> go.Figure:
     return figure.update_layout(legend={"orientation": "h", "y": -0.16, "x": 0})
 
 
-def _add_level(figure: go.Figure, name: str, value: float, span: tuple[float, float], colour: str, place: int) -> None:
-    line = {"color": colour, "width": 1.3, "dash": ("dot", "dashdot", "longdash", "longdashdot")[place % 4]}
+def _add_level(figure: go.Figure, name: str, value: float, span: tuple[float, float], colour: str, index: int) -> None:
+    line = {"color": colour, "width": 1.3, "dash": ("dot", "dashdot", "longdash", "longdashdot")[index % 4]}
     tip = f"{escape(name)}: {value:.3f}<extra></extra>"
     figure.add_trace(
         go.Scatter(x=span, y=[value, value], mode="lines", name=escape(name), line=line, hovertemplate=tip)

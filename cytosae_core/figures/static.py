@@ -34,15 +34,15 @@ class StaticPictures:
         """The figure beside `path` in each format; nothing where it cannot be made."""
         if self.problem:
             return []
-        places = [path.with_suffix(f".{kind}") for kind in FORMATS]
+        paths = [path.with_suffix(f".{kind}") for kind in FORMATS]
         size = {"width": figure.layout.width, "height": figure.layout.height}  # plotly does not look for them here
         try:
             # Both at once: starting a browser takes longer than a figure.
-            plotly.io.write_images([figure] * len(places), places, scale=2, validate=False, **size)
+            plotly.io.write_images([figure] * len(paths), paths, scale=2, validate=False, **size)
         except Exception as error:  # noqa: BLE001 - the renderer drives a browser, which fails in ways of its own
             said = " ".join(str(error).split())
             self.problem = f"no static pictures: the renderer failed ({type(error).__name__}: {said}); {REMEDY}"
-            for place in places:
-                place.unlink(missing_ok=True)
+            for made in paths:
+                made.unlink(missing_ok=True)
             return []
-        return places
+        return paths

@@ -46,9 +46,9 @@ def threshold_figure(
     if counts.empty or not counts["n_latents"].any():
         raise AnalysisError(f"{title}: no latent is above any threshold, so there is nothing to count")
     figure = go.Figure()
-    for place, (name, rows) in enumerate(counts.groupby("name", sort=False)):
+    for number, (name, rows) in enumerate(counts.groupby("name", sort=False)):
         n_high = _count_at(rows, LOG10_THRESHOLD)
-        of_colour, of_dash = (looks or {}).get(str(name), (place, place // len(PALETTE)))
+        of_colour, of_dash = (looks or {}).get(str(name), (number, number // len(PALETTE)))
         colour, dash = PALETTE[of_colour % len(PALETTE)], DASHES[of_dash % len(DASHES)]
         figure.add_trace(
             go.Scatter(

@@ -20,10 +20,10 @@ def pool_tokens(tokens: TokenSource, progress: Progress = no_progress) -> Pooled
     """CLS token and mean patch of every image, (n_images, 2, d_model), read in batches."""
     n_images, _, d_model = tokens.shape
     pooled = np.empty((n_images, 2, d_model), np.float32)
-    for place, batch in in_order(tokens, BATCH):
-        pooled[place, 0] = batch[:, CLS]
-        pooled[place, 1] = batch[:, PATCHES].mean(axis=1, dtype=np.float32)
-        progress(place.stop, n_images)
+    for chunk, batch in in_order(tokens, BATCH):
+        pooled[chunk, 0] = batch[:, CLS]
+        pooled[chunk, 1] = batch[:, PATCHES].mean(axis=1, dtype=np.float32)
+        progress(chunk.stop, n_images)
     return pooled
 
 

@@ -27,10 +27,10 @@ def compare_groups(
     """
     listed = differential_latents(barcodes, group_a, group_b, n=n, ranking=ranking, min_images=min_images)
     effects = latent_effects(barcodes, group_a, group_b, min_images=min_images)
-    places = top_stability(
+    stability = top_stability(
         barcodes, group_a, group_b, seed=seed, n=n, n_bootstrap=n_bootstrap, ranking=ranking, min_images=min_images,
         progress=progress,
     )  # fmt: skip
-    table = listed.join(effects, on="latent").merge(places, on=["latent", "direction"], how="left")
+    table = listed.join(effects, on="latent").merge(stability, on=["latent", "direction"], how="left")
     # a latent that no sample put on the list was never there
     return table.fillna({"top_share": 0.0, "rank_low": n + 1, "rank_median": n + 1, "rank_high": n + 1})

@@ -47,11 +47,11 @@ def disease_level(patients: Level) -> Level:
     per_image = np.asarray(patients.barcodes)
     counts = np.asarray(patients.counts)
     means, sums, rows = [], [], []
-    for diagnosis, places in sorted(patients.rows.groupby("diagnosis").indices.items()):
-        means.append(disease_barcode(per_image[places]))
-        sums.append(counts[places].sum(axis=0))
-        n_images = int(patients.rows["n_images"].to_numpy()[places].sum())
-        rows.append({"diagnosis": str(diagnosis), "n_patients": len(places), "n_images": n_images})
+    for diagnosis, positions in sorted(patients.rows.groupby("diagnosis").indices.items()):
+        means.append(disease_barcode(per_image[positions]))
+        sums.append(counts[positions].sum(axis=0))
+        n_images = int(patients.rows["n_images"].to_numpy()[positions].sum())
+        rows.append({"diagnosis": str(diagnosis), "n_patients": len(positions), "n_images": n_images})
     return Level("disease", np.array(means), np.array(sums), pd.DataFrame(rows))
 
 

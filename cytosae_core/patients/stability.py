@@ -41,12 +41,12 @@ def top_stability(
         raise AnalysisError(f"n is {n} and n_bootstrap {n_bootstrap}; both must be at least 1")
     a, b = two_groups(barcodes, group_a, group_b, ranking=ranking, min_images=min_images)
     rng = np.random.default_rng(seed)
-    places: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    tops: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     for index in range(n_bootstrap):
         mean_a, mean_b = _sampled_mean(a, rng), _sampled_mean(b, rng)
-        places.append((stronger(mean_a, mean_b, n), stronger(mean_b, mean_a, n)))
+        tops.append((stronger(mean_a, mean_b, n), stronger(mean_b, mean_a, n)))
         progress(index + 1, n_bootstrap)
-    parts = [_summary([one[side] for one in places], group, n) for side, group in enumerate((group_a, group_b))]
+    parts = [_summary([one[side] for one in tops], group, n) for side, group in enumerate((group_a, group_b))]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -51,7 +51,7 @@ def _rows(n_images: int, config: SaeConfig, batch: int) -> Rows:
     first = batch * config.batch_images
     epochs, index = np.divmod(np.arange(first, first + config.batch_images), n_images)
     orders = {epoch: _order(n_images, config, epoch) for epoch in np.unique(epochs).tolist()}
-    return np.array([orders[epoch][place] for epoch, place in zip(epochs.tolist(), index.tolist(), strict=True)])
+    return np.array([orders[epoch][position] for epoch, position in zip(epochs.tolist(), index.tolist(), strict=True)])
 
 
 def _order(n_images: int, config: SaeConfig, epoch: int) -> Rows:

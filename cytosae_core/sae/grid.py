@@ -48,7 +48,7 @@ class Varied:
 
 
 class Point(NamedTuple):
-    """One place of the grid; its seeds are its runs."""
+    """One point of the grid; its seeds are its runs."""
 
     name: str
     """Name of its folder."""
@@ -100,7 +100,7 @@ class Grid:
 
     @property
     def points(self) -> list[Point]:
-        """The places to train at, each once, the chosen one first."""
+        """The points to train at, each once, the chosen one first."""
         points = {CHOSEN: Point(CHOSEN, self.chosen, self.block)}
         return list((points | {row.point.name: row.point for row in self.rows}).values())
 

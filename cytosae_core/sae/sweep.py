@@ -1,4 +1,4 @@
-"""The ablation: one setting at a time is moved away from a chosen point, each place is trained with several seeds.
+"""The ablation: one setting at a time is moved away from a chosen point, each point is trained with several seeds.
 
 <sweep>/<setting>-<value>/seed-<seed>/   a run folder, as `train` leaves it; the chosen point is in <sweep>/chosen
 <sweep>/runs.csv                         one row per finished run
@@ -120,11 +120,11 @@ class _Sweep:
     def write(self) -> str:
         """Write the tables of what there is; the Markdown comes back."""
         simulated = any(bool(split.train.identity["simulated"]) for split in self.tokens.values())
-        places = pd.DataFrame(
+        points = pd.DataFrame(
             [(row.setting, str(row.value), row.point.name) for row in self.grid.rows],
             columns=["setting", "value", "point"],
         )
-        return write_tables(self.frame(), places, self.failures, self.folder, simulated=simulated)
+        return write_tables(self.frame(), points, self.failures, self.folder, simulated=simulated)
 
 
 def _work(config: SaeConfig) -> int:

@@ -31,18 +31,18 @@ concepts, latents with log10 mean activation above -3. Dead at the end of traini
 within the window of the configuration (64 forward passes as published)."""  # noqa: E501 - text of the table
 
 
-def summarise(runs: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
+def summarise(runs: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     """One row per setting and value: n_runs, <figure>_mean and <figure>_std, the latter missing with one run.
 
-    `runs` has one row per finished run (point, seed, figures); `places` has setting, value and point of every row.
+    `runs` has one row per finished run (point, seed, figures); `points` has setting, value and point of every row.
     """
     runs = runs.reindex(columns=["point", *FIGURES])
     groups = runs.astype(dict.fromkeys(FIGURES, float)).groupby("point")
     means, deviations, counts = groups.mean(), groups.std(), groups.size()
-    table = places.assign(n_runs=places["point"].map(counts).fillna(0).astype(int))
+    table = points.assign(n_runs=points["point"].map(counts).fillna(0).astype(int))
     for name in FIGURES:
-        table[f"{name}_mean"] = places["point"].map(means[name])
-        table[f"{name}_std"] = places["point"].map(deviations[name])
+        table[f"{name}_mean"] = points["point"].map(means[name])
+        table[f"{name}_std"] = points["point"].map(deviations[name])
     return table
 
 
@@ -61,11 +61,11 @@ def to_markdown(table: pd.DataFrame, failures: Mapping[str, str], *, simulated: 
 
 
 def write_tables(
-    runs: pd.DataFrame, places: pd.DataFrame, failures: Mapping[str, str], folder: Path, *, simulated: bool
+    runs: pd.DataFrame, points: pd.DataFrame, failures: Mapping[str, str], folder: Path, *, simulated: bool
 ) -> str:
     """Write runs.csv, table.csv and table.md into `folder`, each by rename; returns the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
-    table = summarise(runs, places)
+    table = summarise(runs, points)
     text = to_markdown(table, failures, simulated=simulated)
     write_whole(folder, "runs.csv", csv_bytes(runs.assign(simulated=simulated)))
     write_whole(folder, "table.csv", csv_bytes(table.assign(simulated=simulated)))

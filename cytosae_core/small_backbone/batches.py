@@ -74,10 +74,10 @@ class Corpus:
 
 
 def _turns(n_all: int, position: int, n: int, seed: tuple[int, ...]) -> npt.NDArray[np.int_]:
-    """Places `position` to `position + n` of an endless row of permutations of `n_all`."""
-    places = np.arange(position, position + n)
-    passes = {int(number): np.random.default_rng((*seed, int(number))).permutation(n_all) for number in places // n_all}
-    return np.array([passes[int(place // n_all)][place % n_all] for place in places], dtype=int)
+    """Numbers `position` to `position + n` of an endless row of permutations of `n_all`."""
+    turns = np.arange(position, position + n)
+    passes = {int(turn): np.random.default_rng((*seed, int(turn))).permutation(n_all) for turn in turns // n_all}
+    return np.array([passes[int(turn // n_all)][turn % n_all] for turn in turns], dtype=int)
 
 
 def _seed(*parts: int) -> int:

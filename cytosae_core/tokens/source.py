@@ -46,7 +46,7 @@ class TokenBatch(NamedTuple):
 
 
 class TokenSource(Protocol):
-    """Tokens of a fixed list of images; a row is the place of an image in that list."""
+    """Tokens of a fixed list of images; a row is the number of an image in that list."""
 
     @property
     def shape(self) -> tuple[int, int, int]:

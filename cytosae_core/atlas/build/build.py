@@ -57,7 +57,7 @@ def build_atlas(
     _first_look(plan, encoder, patients, team, progress_of)
     if not all(_is_done(plan, piece) for piece in plan.pieces()):
         return None
-    collected = [_collected(plan, place, patients[place]) for place in range(len(datasets))]
+    collected = [_collected(plan, index, of_dataset) for index, of_dataset in enumerate(patients)]
     marked, keep = marked_latents(collected, config), _no_noise(plan, collected)
     _second_look(plan, encoder, collected, marked, keep, team, progress_of)
     if team.is_lead:
@@ -74,13 +74,13 @@ def marked_latents(collected: Sequence[Collected], config: BuildConfig) -> npt.N
 
 
 def _no_noise(plan: BuildPlan, collected: Sequence[Collected]) -> npt.NDArray[np.bool_]:
-    place = plan.names.index(plan.config.noise.dataset_among(plan.names))
-    return plan.config.noise.keep(collected[place].statistics.mean_activation)
+    dataset_index = plan.names.index(plan.config.noise.dataset_among(plan.names))
+    return plan.config.noise.keep(collected[dataset_index].statistics.mean_activation)
 
 
-def _collected(plan: BuildPlan, place: int, patients: Patients | None) -> Collected:
-    names = [piece.name for piece in plan.pieces() if piece.place == place]
-    given = plan.datasets[place]
+def _collected(plan: BuildPlan, dataset_index: int, patients: Patients | None) -> Collected:
+    names = [piece.name for piece in plan.pieces() if piece.dataset_index == dataset_index]
+    given = plan.datasets[dataset_index]
     return collect(plan.folder, names, given, patients, plan.config.definitions, plan.checkpoint.d_sae)
 
 
@@ -120,7 +120,7 @@ def _first_look(
     ]
 
     def make(piece: Piece, progress: Progress) -> None:
-        write_part(plan.folder, piece.name, makers[piece.place].make(piece.rows, progress))
+        write_part(plan.folder, piece.name, makers[piece.dataset_index].make(piece.rows, progress))
 
     _work(_todo(plan, plan.pieces(), team), make, progress_of("all images"))
     team.wait()
@@ -141,7 +141,7 @@ def _second_look(
     ]
 
     def make(piece: Piece, progress: Progress) -> None:
-        write_arrays(plan.folder, piece.name, passes[piece.place].make(piece.rows, progress))
+        write_arrays(plan.folder, piece.name, passes[piece.dataset_index].make(piece.rows, progress))
 
     _work(_todo(plan, plan.pieces("-second"), team), make, progress_of("reference images"))
     team.wait()

@@ -10,7 +10,7 @@ import pandas as pd
 from cytosae_core import method
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.atlas.build.parts import read_part
-from cytosae_core.atlas.build.patients import Floats, Integers, PatientPart, Patients, top_of_patients
+from cytosae_core.atlas.build.patients import PatientPart, PatientReferences, Patients, top_of_patients
 from cytosae_core.atlas.build.plan import DatasetInput
 from cytosae_core.atlas.build.references import TopImages, strongest
 from cytosae_core.atlas.build.statistics import LatentStatistics
@@ -20,7 +20,6 @@ from cytosae_core.atlas.writer import AtlasPart
 from cytosae_core.tokens.source import TokenSource
 
 _PARTS_AT_ONCE = 16
-PatientReferences = tuple[Integers, Integers, Floats, Integers]
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,8 @@ class _Patients:
     def add(self, part: PatientPart) -> None:
         """Add one part."""
         self._n_images += part.n_images
-        owners, latents, counts = part.counts
-        self._counts[owners, latents] += counts.astype(np.int32)  # each (patient, latent) is there once
+        counts = part.counts
+        self._counts[counts.patient, counts.latent] += counts.n_above.astype(np.int32)  # each pair is there once
         self._waiting.append(part.references)
         if len(self._waiting) > _PARTS_AT_ONCE:
             self._waiting = [self._reduced()]
@@ -128,22 +127,23 @@ class _Patients:
 
     def references(self, image_ids: "pd.Series[str]") -> pd.DataFrame:
         """The patients' own strongest images."""
-        owners, latents, values, rows = self._reduced()
+        top = self._reduced()
         frame = pd.DataFrame(
             {
-                "latent": latents.astype(np.int32),
-                "patient": self._table["patient"].to_numpy(dtype=object)[owners],
-                "image_id": image_ids.to_numpy(dtype=object)[rows],
-                "activation": values,
+                "latent": top.latent.astype(np.int32),
+                "patient": self._table["patient"].to_numpy(dtype=object)[top.patient],
+                "image_id": image_ids.to_numpy(dtype=object)[top.row],
+                "activation": top.activation,
             }
         )
-        _, ranks = strongest(latents * len(self._table) + owners, values, rows, self._k)  # in this order already
+        keys = top.latent * len(self._table) + top.patient
+        _, ranks = strongest(keys, top.activation, top.row, self._k)  # in this order already
         frame["rank"] = ranks.astype(np.int16)
         return frame
 
     def _reduced(self) -> PatientReferences:
         if not self._waiting:
             none = np.zeros(0, np.int64)
-            return none, none, none.astype(np.float32), none
-        owners, latents, values, rows = (np.concatenate(column) for column in zip(*self._waiting, strict=True))
-        return top_of_patients(owners, latents, values, rows, self._k)
+            return PatientReferences(none, none, none.astype(np.float32), none)
+        columns = (np.concatenate(column) for column in zip(*self._waiting, strict=True))
+        return top_of_patients(PatientReferences(*columns), self._k)

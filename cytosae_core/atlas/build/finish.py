@@ -14,7 +14,7 @@ from cytosae_core.atlas import maps as map_files
 from cytosae_core.atlas import optional_files
 from cytosae_core.atlas import pictures as display
 from cytosae_core.atlas.build.collect import Collected
-from cytosae_core.atlas.build.parts import read_part
+from cytosae_core.atlas.build.parts import ImageBarcodes, read_part
 from cytosae_core.atlas.build.plan import BuildPlan, Piece
 from cytosae_core.atlas.build.second_pass import read_arrays
 from cytosae_core.atlas.definitions import pictures_of
@@ -24,8 +24,6 @@ from cytosae_core.errors import ArtifactError
 from cytosae_core.geometry import grid_of
 from cytosae_core.images.walk import find_files
 from cytosae_core.progress import Progress, no_progress
-
-Integers = npt.NDArray[np.int64]
 
 
 def finish(
@@ -133,13 +131,13 @@ def _patient_files(plan: BuildPlan, collected: Sequence[Collected], folder: Path
     return names
 
 
-def _image_barcodes(plan: BuildPlan, collected: Sequence[Collected]) -> Iterator[tuple[Integers, Integers, Integers]]:
+def _image_barcodes(plan: BuildPlan, collected: Sequence[Collected]) -> Iterator[ImageBarcodes]:
     """Of all images in the order of their ids, which begin with the data set's name and `/`."""
     starts = np.cumsum([0] + [one.source.shape[0] for one in collected])
-    for piece in sorted(plan.pieces(), key=lambda piece: f"{plan.names[piece.place]}/"):
+    for piece in sorted(plan.pieces(), key=lambda piece: f"{plan.names[piece.dataset_index]}/"):
         found = read_part(plan.folder, piece.name).barcodes
-        if found is not None and len(found[0]):
-            yield found[0] + starts[piece.place], found[1], found[2]
+        if found is not None and len(found.row):
+            yield ImageBarcodes(found.row + starts[piece.dataset_index], found.latent, found.n_above)
 
 
 def _second_look_files(
@@ -166,7 +164,7 @@ def _maps(
         grid = grid_of(found["maps"].shape[1] + 1)
         if maps is None:
             maps = map_files.new_maps(folder, int(starts[-1]), grid)
-        maps[starts[piece.place] + found["map_places"]] = found["maps"].reshape(-1, grid, grid)
+        maps[starts[piece.dataset_index] + found["map_places"]] = found["maps"].reshape(-1, grid, grid)
     return maps
 
 
@@ -175,7 +173,8 @@ def _patches(plan: BuildPlan, pieces: Sequence[Piece], collected: Sequence[Colle
     explained = [(piece, rows) for piece, rows in found if rows is not None]
     if not explained:
         return ()
-    ids = [str(collected[piece.place].source.index["image_id"].iat[row]) for piece, rows in explained for row in rows]
+    all_ids = [one.source.index["image_id"] for one in collected]
+    ids = [str(all_ids[piece.dataset_index].iat[row]) for piece, rows in explained for row in rows]
     writer: optional_files.PatchWriter | None = None
     start = 0
     for piece, rows in explained:

@@ -1,9 +1,10 @@
 """A part of a data set: what a few hundred of its images say, computed once, kept on disk, added up in any order."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from cytosae_core.artifacts.files import write_whole
 from cytosae_core.atlas.build.activations import ImageActivations, join
 from cytosae_core.atlas.build.encode import SparseEncoder
-from cytosae_core.atlas.build.patients import PatientPart, Patients, patient_part
+from cytosae_core.atlas.build.patients import PatientCounts, PatientPart, PatientReferences, Patients, patient_part
 from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.errors import ArtifactError
@@ -19,6 +20,16 @@ from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.source import TokenSource
 
 Arrays = dict[str, Any]
+
+
+class ImageBarcodes(NamedTuple):
+    """Activating tokens of single images, by row and latent: one entry per image and latent that has any."""
+
+    row: npt.NDArray[np.int64]
+    """Row of the image in its data set."""
+    latent: npt.NDArray[np.int64]
+    n_above: npt.NDArray[np.int64]
+    """Activating tokens."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,8 @@ class Part:
     """Rows of images that could not be read, and why."""
     patients: PatientPart | None
     """None where the data set has no patients."""
-    barcodes: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]] | None
-    """Row, latent and activating tokens of every image, by row and latent; None where they were not asked for."""
+    barcodes: ImageBarcodes | None
+    """None where they were not asked for."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +91,8 @@ class PartMaker:
         barcodes = None
         if self.image_barcodes:
             kept = np.flatnonzero(found.n_above > 0)
-            place = kept[np.lexsort((found.latent[kept], rows[found.image[kept]]))]
-            barcodes = (rows[found.image[place]], found.latent[place], found.n_above[place])
+            in_order = kept[np.lexsort((found.latent[kept], rows[found.image[kept]]))]
+            barcodes = ImageBarcodes(rows[found.image[in_order]], found.latent[in_order], found.n_above[in_order])
         return Part(statistics, top, skipped, of_patients, barcodes)
 
 
@@ -103,13 +114,23 @@ def write_part(folder: Path, name: str, part: Part) -> None:
     }
     if part.patients is not None:
         arrays["patient_images"] = part.patients.n_images
-        arrays |= {f"count_{i}": column for i, column in enumerate(part.patients.counts)}
-        arrays |= {f"patient_reference_{i}": column for i, column in enumerate(part.patients.references)}
+        arrays |= _columns("count", part.patients.counts)
+        arrays |= _columns("patient_reference", part.patients.references)
     if part.barcodes is not None:
-        arrays |= {f"barcode_{i}": column for i, column in enumerate(part.barcodes)}
+        arrays |= _columns("barcode", part.barcodes)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_whole(folder, f"{name}.npz", buffer.getbuffer())
+
+
+def _columns(of: str, columns: PatientCounts | PatientReferences | ImageBarcodes) -> Arrays:
+    return {f"{of}_{name}": column for name, column in columns._asdict().items()}
+
+
+def _read_columns(of: str, names: Sequence[str], arrays: Arrays) -> list[npt.NDArray[Any]]:
+    """The columns by name; version 1 numbered them, and a build that it began goes on."""
+    keys = [f"{of}_{name}" for name in names]
+    return [arrays[key] if key in arrays else arrays[f"{of}_{number}"] for number, key in enumerate(keys)]
 
 
 def read_part(folder: Path, name: str) -> Part:
@@ -136,8 +157,10 @@ def _from_arrays(arrays: Arrays) -> Part:
     if "patient_images" in arrays:
         patients = PatientPart(
             arrays["patient_images"],
-            tuple(arrays[f"count_{i}"] for i in range(3)),
-            tuple(arrays[f"patient_reference_{i}"] for i in range(4)),
+            PatientCounts(*_read_columns("count", PatientCounts._fields, arrays)),
+            PatientReferences(*_read_columns("patient_reference", PatientReferences._fields, arrays)),
         )
-    barcodes = tuple(arrays[f"barcode_{i}"] for i in range(3)) if "barcode_0" in arrays else None
+    barcodes = None
+    if any(name.startswith("barcode_") for name in arrays):
+        barcodes = ImageBarcodes(*_read_columns("barcode", ImageBarcodes._fields, arrays))
     return Part(statistics, top, skipped, patients, barcodes)

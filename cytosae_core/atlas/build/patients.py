@@ -1,6 +1,7 @@
 """Barcodes and reference cells of patients, from the sparse activations of the images of one part of a data set."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,16 +25,33 @@ class Patients:
     """(n_images,) row of `table` for each image of the data set; -1 where the patient is not known."""
 
 
+class PatientCounts(NamedTuple):
+    """Activating tokens of patients, summed over their images: one entry per patient and latent that has any."""
+
+    patient: Integers
+    latent: Integers
+    n_above: Integers
+    """Activating tokens."""
+
+
+class PatientReferences(NamedTuple):
+    """Each patient's strongest images: one entry per patient, latent and rank."""
+
+    patient: Integers
+    latent: Integers
+    activation: Floats
+    row: Integers
+    """Row of the image in its data set."""
+
+
 @dataclass(frozen=True)
 class PatientPart:
     """What the images of a part say of their patients; patients are rows of `Patients.table`."""
 
     n_images: Integers
     """(n_patients,) images of each patient in this part."""
-    counts: tuple[Integers, Integers, Integers]
-    """Patient, latent and activating tokens, summed over the patient's images; only where there are any."""
-    references: tuple[Integers, Integers, Floats, Integers]
-    """Patient, latent, activation and row of each patient's strongest images."""
+    counts: PatientCounts
+    references: PatientReferences
 
 
 def find_patients(images: pd.DataFrame) -> Patients:
@@ -56,23 +74,24 @@ def patient_part(
     of_entry = owners[batch.image]
     keys = of_entry * n_latents + batch.latent
     counted = (of_entry >= 0) & (batch.n_above > 0)
-    cells, places = np.unique(keys[counted], return_inverse=True)
+    cells, cell_of = np.unique(keys[counted], return_inverse=True)
     counts = np.zeros(len(cells), np.int64)
-    np.add.at(counts, places, batch.n_above[counted])
+    np.add.at(counts, cell_of, batch.n_above[counted])
     active = (of_entry >= 0) & (batch.activation > 0)
     return PatientPart(
         np.bincount(owners[owners >= 0], minlength=len(patients.table)),
-        (cells // n_latents, cells % n_latents, counts),
+        PatientCounts(cells // n_latents, cells % n_latents, counts),
         top_of_patients(
-            of_entry[active], batch.latent[active], batch.activation[active], rows[batch.image[active]], n_references
+            PatientReferences(
+                of_entry[active], batch.latent[active], batch.activation[active], rows[batch.image[active]]
+            ),
+            n_references,
         ),
     )
 
 
-def top_of_patients(
-    patients: Integers, latents: Integers, values: Floats, rows: Integers, k: int
-) -> tuple[Integers, Integers, Floats, Integers]:
+def top_of_patients(entries: PatientReferences, k: int) -> PatientReferences:
     """The `k` strongest entries of each latent and patient, by latent, patient and rank; of equals, the first row."""
-    n_patients = int(patients.max(initial=0)) + 1
-    places, _ = strongest(latents * n_patients + patients, values, rows, k)
-    return patients[places], latents[places], values[places], rows[places]
+    n_patients = int(entries.patient.max(initial=0)) + 1
+    kept, _ = strongest(entries.latent * n_patients + entries.patient, entries.activation, entries.row, k)
+    return PatientReferences(entries.patient[kept], entries.latent[kept], entries.activation[kept], entries.row[kept])

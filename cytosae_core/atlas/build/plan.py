@@ -36,7 +36,7 @@ class Piece:
 
     name: str
     """Of its file in the folder of parts."""
-    place: int
+    dataset_index: int
     """Which data set."""
     rows: range
 
@@ -64,8 +64,8 @@ class BuildPlan:
         """The parts of all data sets."""
         step = self.config.part_images
         return [
-            Piece(f"{one.name}-{index:05d}{suffix}", place, range(start, min(start + step, n_images)))
-            for place, one in enumerate(self.datasets)
+            Piece(f"{one.name}-{index:05d}{suffix}", dataset_index, range(start, min(start + step, n_images)))
+            for dataset_index, one in enumerate(self.datasets)
             for n_images in [one.tokens.shape[0]]
             for index, start in enumerate(range(0, n_images, step))
         ]

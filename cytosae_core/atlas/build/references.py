@@ -15,18 +15,18 @@ _NOBODY = np.iinfo(np.int64).max
 
 
 def strongest(keys: Integers, values: Floats, orders: Integers, k: int) -> tuple[Integers, Integers]:
-    """Places and ranks (from 0) of the `k` entries with the largest values of each key, by key and rank.
+    """Positions and ranks (from 0) of the `k` entries with the largest values of each key, by key and rank.
 
     Among equal values the smaller order comes first.
     """
-    places = np.lexsort((orders, -values, keys))
-    in_order = keys[places]
+    positions = np.lexsort((orders, -values, keys))
+    in_order = keys[positions]
     is_first = np.ones(len(keys), dtype=bool)
     is_first[1:] = in_order[1:] != in_order[:-1]
     starts = np.flatnonzero(is_first)
     ranks = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys))))
     keep = ranks < k
-    return places[keep], ranks[keep]
+    return positions[keep], ranks[keep]
 
 
 class TopImages:
@@ -58,9 +58,9 @@ class TopImages:
         latents = np.concatenate([kept, latents])
         values = np.concatenate([self._values[kept, slots], values])
         orders = np.concatenate([self._orders[kept, slots], orders])
-        places, ranks = strongest(latents, values, orders, self.k)
-        self._values[latents[places], ranks] = values[places]
-        self._orders[latents[places], ranks] = orders[places]
+        positions, ranks = strongest(latents, values, orders, self.k)
+        self._values[latents[positions], ranks] = values[positions]
+        self._orders[latents[positions], ranks] = orders[positions]
 
     def merge(self, other: "TopImages") -> None:
         """Offer everything that another pass over other images kept; ConfigError where it kept fewer of each."""

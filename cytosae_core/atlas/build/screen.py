@@ -80,9 +80,9 @@ class _TokenGroups(NamedTuple):
 def _grouped(y: Tensor) -> _TokenGroups:
     length = torch.linalg.vector_norm(y, dim=1)
     level = (length / length.max().clamp_min(1e-30)).clamp_min(1e-3).log()  # 0 for the longest token
-    place = (level / level.min().clamp_max(-1e-6) * (_TOKEN_GROUPS - 1)).round_().long()
-    sizes = [n for n in place.bincount().tolist() if n]
-    groups = torch.split(y[place.argsort()], sizes)
+    group_of = (level / level.min().clamp_max(-1e-6) * (_TOKEN_GROUPS - 1)).round_().long()
+    sizes = [n for n in group_of.bincount().tolist() if n]
+    groups = torch.split(y[group_of.argsort()], sizes)
     steps = [(group.abs().max() / _LEVELS).clamp_min(1e-30) for group in groups]
     rounded = [(group / step).round_() for group, step in zip(groups, steps, strict=True)]
     back = [values * step for values, step in zip(rounded, steps, strict=True)]

@@ -51,10 +51,10 @@ class SecondPass:
 
     def make(self, rows: range, progress: Progress = no_progress) -> Arrays:
         """Maps and patches of the wanted images among these."""
-        places = np.flatnonzero((self.rows >= rows.start) & (self.rows < rows.stop))
+        positions = np.flatnonzero((self.rows >= rows.start) & (self.rows < rows.stop))
         of_image: dict[int, list[int]] = {}
-        for place in places.tolist():
-            of_image.setdefault(int(self.rows[place]), []).append(place)
+        for position in positions.tolist():
+            of_image.setdefault(int(self.rows[position]), []).append(position)
         wanted = sorted(row for row in of_image if self.with_maps or self.is_explained[row])
         found: list[tuple[int, Arrays]] = []
         for batch in self.source.read(wanted):
@@ -63,11 +63,11 @@ class SecondPass:
             progress(len(found), len(wanted))
         return _stacked(found)
 
-    def _look(self, row: int, tokens: npt.NDArray[np.floating], places: npt.NDArray[np.int64]) -> Arrays:
+    def _look(self, row: int, tokens: npt.NDArray[np.floating], positions: npt.NDArray[np.int64]) -> Arrays:
         arrays: Arrays = {}
         if self.with_maps:
-            maps = self.encoder.latents(tokens, self.latents[places])[PATCHES]  # (n_patches, n_places)
-            arrays |= {"map_places": places, "maps": _as_half(maps.T, row)}
+            maps = self.encoder.latents(tokens, self.latents[positions])[PATCHES]  # (n_patches, n_positions)
+            arrays |= {"map_places": positions, "maps": _as_half(maps.T, row)}
         if self.is_explained[row]:
             latents, values = self.encoder.strongest_latents(tokens[PATCHES], self.keep, self.n_patch_latents)
             arrays |= {"patch_rows": np.array([row]), "patch_latents": latents[None].astype(np.int32)}

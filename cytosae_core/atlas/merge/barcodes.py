@@ -77,13 +77,13 @@ def _top(atlases: Sequence[LatentAtlas], latents: range, k: int) -> pd.DataFrame
     refuse_shared([frame["image_id"] for frame in found])
     patients, images = (_order(rows[column]) for column in ("patient", "image_id"))
     keys = rows["latent"].to_numpy(np.int64) * (int(patients.max(initial=0)) + 1) + patients
-    places, ranks = strongest(keys, rows["activation"].to_numpy(), images, k)
-    top: pd.DataFrame = rows.iloc[places].assign(rank=ranks.astype(np.int16))
+    positions, ranks = strongest(keys, rows["activation"].to_numpy(), images, k)
+    top: pd.DataFrame = rows.iloc[positions].assign(rank=ranks.astype(np.int16))
     return top
 
 
 def _order(names: "pd.Series[str]") -> Integers:
-    """(n,) place of each name among all, sorted."""
+    """(n,) position of each name among all, sorted."""
     codes, _ = pd.factorize(names.to_numpy(dtype=object), sort=True)
     return codes.astype(np.int64)
 
@@ -105,7 +105,7 @@ def carry_image_barcodes(folder: Path, atlases: Sequence[LatentAtlas]) -> Carrie
 
 def _sorted_barcodes(atlases: Sequence[LatentAtlas]) -> Iterator[pa.Table]:
     """All images in the order of their ids; only those atlases are read that have one of the next few hundred."""
-    frames = [_image_ids(place, atlas) for place, atlas in enumerate(atlases)]
+    frames = [_image_ids(atlas_index, atlas) for atlas_index, atlas in enumerate(atlases)]
     refuse_shared([frame["image_id"] for frame in frames])
     ids = pd.concat(frames, ignore_index=True)
     ids = ids.iloc[pc.sort_indices(pa.array(ids["image_id"])).to_numpy()]
@@ -113,12 +113,13 @@ def _sorted_barcodes(atlases: Sequence[LatentAtlas]) -> Iterator[pa.Table]:
         step = ids.iloc[start : start + _IMAGES_AT_ONCE]
         first, last = step["image_id"].iloc[0], step["image_id"].iloc[-1]
         found = [
-            optional_files.read_image_barcodes(atlases[place].path, first, last) for place in step["place"].unique()
+            optional_files.read_image_barcodes(atlases[atlas_index].path, first, last)
+            for atlas_index in step["atlas_index"].unique()
         ]
         yield pa.concat_tables(found).sort_by("image_id")
 
 
-def _image_ids(place: int, atlas: LatentAtlas) -> pd.DataFrame:
+def _image_ids(atlas_index: int, atlas: LatentAtlas) -> pd.DataFrame:
     ids = tables.read_table(atlas.path / tables.IMAGE_BARCODES_NAME, tables.IMAGE_BARCODES, columns=["image_id"])
-    frame: pd.DataFrame = ids.to_pandas().assign(place=place)
+    frame: pd.DataFrame = ids.to_pandas().assign(atlas_index=atlas_index)
     return frame

@@ -45,8 +45,8 @@ def parts_of(atlas: LatentAtlas) -> list[DatasetPart]:
     references = tables.read_table(atlas.path / tables.REFERENCES_NAME, tables.REFERENCES).to_pandas()
     references = references.assign(atlas=atlas.atlas_id)
     return [
-        DatasetPart(atlas, info, np.array(sums[place]), references[references["dataset"] == info.name])
-        for place, info in enumerate(atlas.datasets)
+        DatasetPart(atlas, info, np.array(sums[dataset_index]), references[references["dataset"] == info.name])
+        for dataset_index, info in enumerate(atlas.datasets)
     ]
 
 
@@ -58,8 +58,8 @@ def merged_references(group: Sequence[DatasetPart], k: int) -> pd.DataFrame:
     rows = pd.concat([part.references for part in group], ignore_index=True)
     refuse_shared([part.references["image_id"] for part in group])
     _, orders = np.unique(rows["image_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
-    places, ranks = strongest(rows["latent"].to_numpy(np.int64), rows["activation"].to_numpy(), orders, k)
-    return rows.iloc[places].assign(rank=ranks.astype(np.int16)).reset_index(drop=True)
+    positions, ranks = strongest(rows["latent"].to_numpy(np.int64), rows["activation"].to_numpy(), orders, k)
+    return rows.iloc[positions].assign(rank=ranks.astype(np.int16)).reset_index(drop=True)
 
 
 def refuse_shared(image_ids: "Sequence[pd.Series[str]]") -> None:

@@ -77,7 +77,7 @@ class _Source:
     lists: PatchLatents
     rows: npt.NDArray[np.int64]
     """(n_images,) rows of the wanted images of which the part has lists."""
-    places: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
     """(n_images,) where these are in the file."""
     dropped: Bools
     """(n_latents,) latents that the whole leaves out and the part does not."""
@@ -89,17 +89,17 @@ class _Source:
         """What a part, made with `noise`, has of the wanted images; the whole keeps the latents `keep` (n_latents,)."""
         lists = PatchLatents(part.atlas.path)
         own = np.flatnonzero((wanted["atlas"] == part.atlas.atlas_id) & (wanted["dataset"] == part.info.name))
-        places = lists.places(wanted["image_id"].iloc[own].tolist())
-        rows = own[places >= 0]
+        positions = lists.positions(wanted["image_id"].iloc[own].tolist())
+        rows = own[positions >= 0]
         kept = noise.keep(part.atlas.statistics(str(noise.dataset))["mean_activation"].to_numpy())
         is_sure = ~_may_be_active(part, keep & ~kept, wanted["image_id"].iloc[rows])
-        return cls(lists, rows, places[places >= 0], kept & ~keep, is_sure)
+        return cls(lists, rows, positions[positions >= 0], kept & ~keep, is_sure)
 
     def read(self, n: int) -> Iterator[tuple[npt.NDArray[np.int64], Lists, Bools]]:
         """Rows of wanted images, a few hundred at a time, their lists of `n`, and whether those are the whole's."""
         for start in range(0, len(self.rows), _IMAGES_AT_ONCE):
             part = slice(start, start + _IMAGES_AT_ONCE)
-            lists, is_whole = _without(self.lists.at(self.places[part]), self.dropped, n)
+            lists, is_whole = _without(self.lists.at(self.positions[part]), self.dropped, n)
             yield self.rows[part], lists, is_whole & self.is_sure[part]
 
 
@@ -140,12 +140,12 @@ def _write(
     n_patches = sorted({source.lists.shape[0] for source in sources})
     if len(n_patches) > 1:
         raise ConfigError(f"the atlases have images of {n_patches} patches; merge only what was made alike")
-    places = np.cumsum(is_exact) - 1
+    positions = np.cumsum(is_exact) - 1
     writer = PatchWriter(folder, image_ids[is_exact].tolist(), n_patches[0], n)
     for source in sources:
         for rows, (latents, values), _ in source.read(n):
             exact = is_exact[rows]
-            writer.put(places[rows[exact]], latents[exact], values[exact])
+            writer.put(positions[rows[exact]], latents[exact], values[exact])
     return writer.close()
 
 

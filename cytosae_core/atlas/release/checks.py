@@ -178,8 +178,8 @@ def _tolerance(product: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _refuse(tables: ReleaseTables, is_bad: npt.NDArray[np.bool_], why: str) -> None:
     """Raise for the first latent (and slot) at which `is_bad` (n_latents,) or (n_latents, slots) is true."""
     if is_bad.any():
-        place = ", slot ".join(str(index) for index in np.argwhere(is_bad)[0])
+        where = ", slot ".join(str(index) for index in np.argwhere(is_bad)[0])
         raise ReleaseError(
-            f"{tables.dataset}: latent {place}: {why}; the tables are damaged or do not belong together: "
+            f"{tables.dataset}: latent {where}: {why}; the tables are damaged or do not belong together: "
             "download them again"
         )
