@@ -12,6 +12,7 @@ import torch
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.tokens.split import split_store
 from cytosae_core.tokens.store import TokenStore
+from tests.atlas.image_barcodes import image_barcode
 
 OLD = Path(__file__).parent / "fixtures" / "version_1"
 EXPECTED = json.loads((OLD / "expected.json").read_text(encoding="utf-8"))
@@ -63,7 +64,7 @@ def facts_of(atlas, dataset):
         "map_sums": [total(atlas.map(int(index))) for index in references["map_index"]],
         "patients": barcodes.groups.to_dict("records"), "counts": np.asarray(barcodes.counts).sum(axis=1).tolist(),
         "tokens": barcodes.tokens, "tau": barcodes.tau, "patient_references": len(atlas.patient_references(latent)),
-        "image_barcode_sum": int(atlas.image_barcode(image).sum()), "patch_latents_sum": int(indices.sum()),
+        "image_barcode_sum": int(image_barcode(atlas, image).sum()), "patch_latents_sum": int(indices.sum()),
         "patch_values_sum": total(values),
     }  # fmt: skip
 

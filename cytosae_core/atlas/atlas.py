@@ -148,11 +148,6 @@ class LatentAtlas:
         rows = optional_files.read_patient_references(self.path, range(found, found + 1))
         return rows[["patient", "rank", "image_id", "activation"]]
 
-    def image_barcode(self, image_id: str) -> npt.NDArray[np.int32]:
-        """Activating tokens of one image (n_latents,); all 0 for one without any."""
-        self._require(tables.IMAGE_BARCODES_NAME, "barcodes of images; build it with image_barcodes")
-        return optional_files.read_image_barcode(self.path, image_id, self.n_latents)
-
     def patch_latents(self, image_id: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The strongest latents (-1: none) at each patch of a reference image, and their activations.
 

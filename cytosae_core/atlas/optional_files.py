@@ -41,15 +41,6 @@ def read_patient_references(folder: Path, latents: range) -> pd.DataFrame:
     return frame
 
 
-def read_image_barcode(folder: Path, image_id: str, n_latents: int) -> npt.NDArray[np.int32]:
-    """Activating tokens (n_latents,) of one image; all 0 for one without any. ArtifactError: the table is damaged."""
-    rows = read_image_barcodes(folder, image_id, image_id)
-    counts = np.zeros(n_latents, np.int32)
-    for latents, values in zip(rows["latents"].to_pylist(), rows["counts"].to_pylist(), strict=True):
-        counts[latents] = values
-    return counts
-
-
 def read_image_barcodes(folder: Path, first: str, last: str) -> pa.Table:
     """The rows of the images with ids from `first` to `last`; ArtifactError where the table is damaged."""
     return _rows_between(folder / tables.IMAGE_BARCODES_NAME, tables.IMAGE_BARCODES, "image_id", first, last)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cytosae_core.concepts.directions import BATCH, Directions, FloatArray
 from cytosae_core.geometry import PATCHES
+from cytosae_core.method import image_activation
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.tokens.source import TokenSource, in_order
 
@@ -92,7 +93,7 @@ def _pool(
     for chunk, batch in in_order(tokens, BATCH):
         values = part.of(batch)
         patches = values[:, PATCHES]
-        mean[chunk], high[chunk] = values.mean(axis=1), patches.max(axis=1)
+        mean[chunk], high[chunk] = image_activation(values), patches.max(axis=1)
         if not part.rectified:
             low[chunk] = patches.min(axis=1)
         if sums is not None and coverage is not None:

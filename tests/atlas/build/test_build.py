@@ -22,6 +22,7 @@ from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.patients.levels import disease_level, patient_level
 from tests.atlas import dense_twin
 from tests.atlas.array_tokens import random_checkpoint, random_tokens
+from tests.atlas.image_barcodes import image_barcode
 
 PATIENTS = [("P1", "NPM1"), ("P2", "NPM1"), ("P3", "control"), (None, None)]
 
@@ -102,7 +103,7 @@ def _same_barcodes(atlas, source, numbers, counts, k):
             top = dense_twin.dense_references(numbers[rows][:, [latent]], [ids[row] for row in rows], k)[0]
             assert found.loc[found["patient"] == patient, "image_id"].tolist() == [name for name, _ in top]
     for row, image_id in enumerate(ids):
-        np.testing.assert_array_equal(atlas.image_barcode(image_id), counts[row])
+        np.testing.assert_array_equal(image_barcode(atlas, image_id), counts[row])
 
 
 def _two():

@@ -14,6 +14,7 @@ from cytosae_core.atlas.definitions import Definitions
 from cytosae_core.atlas.merge.merge import merge_atlases
 from cytosae_core.errors import ArtifactError, ConfigError
 from tests.atlas.array_tokens import random_tokens
+from tests.atlas.image_barcodes import image_barcode
 from tests.atlas.splits import build, merge, plain, plain_checkpoint, split, table, with_patients
 
 PATIENTS = [("P1", "NPM1"), ("P2", "control"), ("P10", "control"), (None, None)]
@@ -43,7 +44,7 @@ def test_patients_images_and_image_barcodes_of_parts_are_those_of_the_whole(tmp_
     assert merged.manifest.config["left_out"] == {}
     assert (merged.barcodes() is None) == (table(merged, PATIENTS_FILE) is None)
     for image_id in [*cohort.images["image_id"], *other.images["image_id"]]:
-        np.testing.assert_array_equal(merged.image_barcode(image_id), whole.image_barcode(image_id))
+        np.testing.assert_array_equal(image_barcode(merged, image_id), image_barcode(whole, image_id))
 
 
 def test_more_latents_and_images_than_are_read_at_once_are_merged_alike(tmp_path, monkeypatch):
@@ -66,8 +67,9 @@ def test_image_barcodes_that_one_atlas_lacks_are_left_out_since_a_missing_image_
     two = build(tmp_path / "two", [random_tokens("two", 4)], **FAST)
     merged = merge(tmp_path / "merged", [one, two])
     assert merged.manifest.config["left_out"] == {IMAGES_FILE: f"{two.atlas_id} lacks it; build it with image_barcodes"}
-    with pytest.raises(ArtifactError, match="has no barcodes of images"):
-        merged.image_barcode("one/blast/0000.png")
+    assert IMAGES_FILE not in merged.manifest.files
+    with pytest.raises(ArtifactError, match=r"images\.parquet"):
+        image_barcode(merged, "one/blast/0000.png")
 
 
 def test_patients_images_are_left_out_where_an_atlas_with_patients_lacks_them(tmp_path):
