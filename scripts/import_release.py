@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from _cli import bar, run
 
 from cytosae_core.atlas.release.options import ReleaseImport
+from cytosae_core.method import LOG10_THRESHOLD
 
 if TYPE_CHECKING:
     from cytosae_core.atlas.release.import_release import ImportReport
@@ -37,7 +38,7 @@ def show(options: ReleaseImport, report: "ImportReport") -> None:
         checked = "every label checked" if one.images is not None else "no image list: labels not checked"
         print(
             f"  {info.name}: {info.n_images:,} images, {len(one.part.references):,} references ({checked}), "
-            f"{one.n_high:,} latents above 10^-3, entropy within {one.entropy_difference:.1e}, "
+            f"{one.n_high:,} latents above 10^{LOG10_THRESHOLD:g}, entropy within {one.entropy_difference:.1e}, "
             f"{info.n_pictures:,} pictures"
         )
         if one.images is not None and one.images.n_ignored:

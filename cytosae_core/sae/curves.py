@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from cytosae_core.artifacts.files import write_whole
 from cytosae_core.errors import ConfigError
+from cytosae_core.method import LOG10_THRESHOLD
 from cytosae_core.sae.logs import HELD_OUT, MetricsTable
 from cytosae_core.sae.observe import StepRecord
 
@@ -68,7 +69,7 @@ PANELS = (
         Curve("always on", HELD_OUT + "always_on_share", _THIRD),
     )),
     Panel("Latents that have not fired within the window", (Curve("training", "n_dead", _TRAINING),)),
-    Panel("Concepts (log10 mean activation above -3), held out", (
+    Panel(f"Concepts (log10 mean activation above {LOG10_THRESHOLD:g}), held out", (
         Curve("concepts", HELD_OUT + "n_concepts", _HELD_OUT),
     )),
     Panel("Tokens per second since the start", (Curve("training", "tokens_per_second", _TRAINING),)),
