@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cytosae_core.artifacts.files import FileRecord, listed
 from cytosae_core.artifacts.manifest import (
     MANIFEST,
@@ -168,27 +170,18 @@ def _demanded_id(document: Mapping[str, Any]) -> str:
 
 
 def _manifest(document: Mapping[str, Any]) -> Manifest:
-    datasets = tuple(DatasetInfo(**dataset) for dataset in document["datasets"])
-    check_dataset_names([dataset.name for dataset in datasets])
-    barcodes = document["barcodes"]
-    manifest = Manifest(
-        **{
-            **document,
-            "datasets": datasets,
-            "files": {name: FileRecord(name, **entry) for name, entry in document["files"].items()},
-            "barcodes": BarcodeInfo(**barcodes) if barcodes is not None else None,
-            "skipped": tuple(Skipped(**skipped) for skipped in document["skipped"]),
-        }
-    )
+    files = {name: (name, entry["size"], entry["sha256"]) for name, entry in document["files"].items()}
+    manifest = msgspec.convert({**document, "files": files}, Manifest)
+    check_dataset_names([dataset.name for dataset in manifest.datasets])
     _check_values(manifest)
     return manifest
 
 
 def _check_values(manifest: Manifest) -> None:
-    if type(manifest.n_latents) is not int or manifest.n_latents < 1:
+    if manifest.n_latents < 1:
         raise ValueError(f"n_latents is {manifest.n_latents!r}")
     if manifest.picture_suffix not in PICTURE_SUFFIXES:
         raise ValueError(f"picture_suffix is {manifest.picture_suffix!r}")
     for dataset in manifest.datasets:
-        if type(dataset.n_images) is not int or dataset.n_images < 0 or type(dataset.simulated) is not bool:
+        if dataset.n_images < 0:
             raise ValueError(f"data set {dataset.name!r} has n_images {dataset.n_images!r}")

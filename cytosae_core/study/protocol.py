@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 from cytosae_core.artifacts.manifest import digest_of, plain_document
 from cytosae_core.errors import AnswerError, StudyError
 from cytosae_core.study.names import salt_digest
@@ -171,7 +173,7 @@ class Study:
     strata: tuple[Stratum, ...] = ()
     sampling: Mapping[str, Any] = field(default_factory=dict)
     """How items were chosen: thresholds, seeds, counts, top-ups, the pair of groups."""
-    um_per_px: Mapping[str, float] = field(default_factory=dict)
+    um_per_px: Mapping[str, int | float] = field(default_factory=dict)
     """Micrometres per display pixel of each data set where it is known."""
     salt: str = field(default="", repr=False)
     """Secret: item ids, names of pictures and raters' orders are made with it, and it with no seed (`names.py`).
@@ -232,10 +234,11 @@ def from_document(document: Mapping[str, Any]) -> Study:
             "update the workbench"
         )
     try:
-        study = _study(document)
+        study = msgspec.convert(document, Study)
         check_seal(study)
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        # ValueError: not a number, or half a character, which canonical JSON refuses.
+        if to_document(study) != document:
+            raise ValueError("it has fields that this version does not know, or lacks some")
+    except (ValueError, RecursionError) as error:  # also half a character, which canonical JSON refuses
         raise StudyError(
             f"the study document is damaged ({_shortly(error)}); take the file that create_study.py wrote"
         ) from error
@@ -335,31 +338,3 @@ def _content_digest(study: Study) -> str:
     document = to_document(study, with_salt=False)
     del document["study_id"]
     return digest_of(document)[:12]
-
-
-def _study(document: Mapping[str, Any]) -> Study:
-    parts = {
-        "datasets": tuple(document["datasets"]),
-        "tasks": tuple(_task(task) for task in document["tasks"]),
-        "items": tuple(_item(item) for item in document["items"]),
-        "strata": tuple(Stratum(**stratum) for stratum in document["strata"]),
-    }
-    return Study(**{**document, **parts})
-
-
-def _task(document: Mapping[str, Any]) -> Task:
-    return Task(**{**document, "stages": tuple(_stage(stage) for stage in document["stages"])})
-
-
-def _stage(document: Mapping[str, Any]) -> Stage:
-    return Stage(**{**document, "questions": tuple(_question(question) for question in document["questions"])})
-
-
-def _question(document: Mapping[str, Any]) -> Question:
-    only_if = {name: tuple(values) for name, values in document["only_if"].items()}
-    options = tuple(Option(**option) for option in document["options"])
-    return Question(**{**document, "only_if": only_if, "options": options})
-
-
-def _item(document: Mapping[str, Any]) -> Item:
-    return Item(**{**document, "pictures": tuple(Picture(**picture) for picture in document["pictures"])})

@@ -190,6 +190,21 @@ def test_an_edited_manifest_is_refused(tiny_copy):
         LatentAtlas.open(tiny_copy)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_latents": "many"}, r"Expected `int`, got `str` - at `\$\.n_latents`"),
+        ({"n_latents": 0}, "n_latents is 0"),
+        ({"files": {"a": {"size": "1", "sha256": ""}}}, r"Expected `int`, got `str` - at `\$\.files"),
+        ({"datasets": [{"name": "a", "n_images": 1, "simulated": "no"}]}, r"at `\$\.datasets\[0\]\.simulated`"),
+    ],
+)
+def test_a_manifest_of_other_values_is_refused_with_their_place(tiny_copy, changes, message):
+    _edit(tiny_copy, **changes)
+    with pytest.raises(ArtifactError, match=rf"manifest\.json is damaged \(.*{message}"):
+        LatentAtlas.open(tiny_copy)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"format": "cytosae-atlas", "format_version": 1}', "\xff"])
 def test_a_manifest_that_is_none_is_refused(tiny_copy, content):
     (tiny_copy / "manifest.json").write_text(content, encoding="latin-1")

@@ -60,6 +60,31 @@ def test_any_edited_value_is_recognised(place):
         from_document(document)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["items"][0].update(block="two"), r"Expected `int`, got `str` - at `\$\.items\[0\]\.block`"),
+        (lambda d: d["items"][0].update(role="boss"), r"Invalid enum value 'boss' - at `\$\.items\[0\]\.role`"),
+        (
+            lambda d: d["tasks"][0]["stages"][0].pop("title"),
+            r"field `title` - at `\$\.tasks\[0\]\.stages\[0\]`",
+        ),
+        (lambda d: d["items"][0].update(colour="red"), "has fields that this version does not know"),
+        (lambda d: d.pop("strata"), "or lacks some"),
+    ],
+)
+def test_what_is_wrong_with_a_document_is_named_with_its_place(change, message):
+    document = copy.deepcopy(DOCUMENT)
+    change(document)
+    with pytest.raises(StudyError, match=rf"is damaged \(.*{message}.*take the file that create_study\.py wrote"):
+        from_document(document)
+
+
+def test_whole_numbers_of_micrometres_keep_the_id():
+    study = seal(dataclasses.replace(small_study(), um_per_px={"a": 1}), "small")
+    check_seal(from_document(json.loads(json.dumps(to_document(study)))))
+
+
 def test_the_id_is_made_from_the_content_and_not_from_the_name():
     study = small_study()
     other = seal(study, "other")
