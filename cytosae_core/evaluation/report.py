@@ -21,7 +21,7 @@ SECTIONS: tuple[tuple[str, Section], ...] = (
     ("Disease-specific latents", report_results.disease),
     ("Agreement between raters", report_results.agreement),
     ("Hidden controls", report_results.controls),
-    ("How to read the numbers", report_results.reading),
+    ("How to read the numbers", report_results.how_to_read),
 )
 
 SIMULATED_NOTICE = (

@@ -131,7 +131,7 @@ def controls(study: Study, tables: Tables) -> str:
     return markdown.table(shown)
 
 
-def reading(study: Study, tables: Tables) -> str:
+def how_to_read(study: Study, tables: Tables) -> str:
     """What the numbers are and what they are not."""
     return "\n".join(
         [

@@ -13,7 +13,7 @@ from cytosae_core.atlas.attribution import PatchExplanation, explain_patch
 from cytosae_core.errors import ConfigError
 from cytosae_core.figures.cells import Cell, CellRow, CellSheet
 from cytosae_core.figures.choose import strongest_patches
-from cytosae_core.figures.reading import images_with_patches, picture_names
+from cytosae_core.figures.inputs import images_with_patches, picture_names
 
 N_REFERENCES = 5
 """Reference images shown of each latent, in each data set."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.errors import ConfigError
-from cytosae_core.figures.reading import noise_filter
+from cytosae_core.figures.inputs import noise_filter
 from cytosae_core.method import high_activation
 
 Order = Literal["varied", "purest", "mean_activation", "frequency", "score"]

@@ -8,7 +8,7 @@ import pandas as pd
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.figures.cells import Cell, CellRow, CellSheet, latent_sheet
-from cytosae_core.figures.reading import has_patient_references, picture_names
+from cytosae_core.figures.inputs import has_patient_references, picture_names
 
 N_PATIENTS = 10
 """Patients of a group whose strongest cell is shown."""

@@ -12,7 +12,7 @@ from cytosae_core.artifacts.tables import read_result
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.atlas.barcodes import Barcodes
 from cytosae_core.errors import AnalysisError, ConfigError
-from cytosae_core.figures import attribution, choose, diseases, patient_scores, plane, reading, thresholds
+from cytosae_core.figures import attribution, choose, diseases, inputs, patient_scores, plane, thresholds
 from cytosae_core.figures.cells import latent_sheet
 from cytosae_core.figures.config import FigureConfig
 from cytosae_core.figures.disease_cells import disease_sheets
@@ -164,7 +164,7 @@ class _Maker:
 
     @cached_property
     def _labels(self) -> "dict[str, pd.Series[str]]":
-        return reading.top_labels(self.atlas)
+        return inputs.top_labels(self.atlas)
 
     @property
     def _class_dataset(self) -> str:

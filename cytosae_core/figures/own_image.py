@@ -9,7 +9,7 @@ from cytosae_core.atlas.build.explain import Explainer
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
 from cytosae_core.figures.attribution import Explained
 from cytosae_core.figures.choose import strongest_patches
-from cytosae_core.figures.reading import noise_filter
+from cytosae_core.figures.inputs import noise_filter
 from cytosae_core.geometry import grid_of
 from cytosae_core.images.simulated import says_simulated
 from cytosae_core.images.transforms import read_rgb

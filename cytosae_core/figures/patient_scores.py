@@ -23,9 +23,9 @@ def f1_curve(scores: pd.DataFrame, *, simulated: bool) -> go.Figure:
         raise AnalysisError("the scores have no method with a threshold; classify with at least one threshold")
     figure = go.Figure()
     colours = dict(zip(sorted(set(swept["reading"])), (BLUE, ORANGE, GREEN), strict=False))
-    for (reading, rows), dash in zip(swept.groupby("reading"), DASHES, strict=False):
-        name = f"barcode probe above the threshold, C by {reading}"
-        _add_band(figure, rows.sort_values("threshold"), name, colours[reading], dash)
+    for (c_rule, rows), dash in zip(swept.groupby("reading"), DASHES, strict=False):
+        name = f"barcode probe above the threshold, C by {c_rule}"
+        _add_band(figure, rows.sort_values("threshold"), name, colours[c_rule], dash)
     span = (float(swept["threshold"].min()), float(swept["threshold"].max()))
     baselines = scores[scores["family"] == "baseline"]
     chosen = scores[scores["threshold"].isna() & scores["method"].str.contains("t chosen", regex=False)]

@@ -14,7 +14,7 @@ from cytosae_core.patients.differential import PatientCounts, patient_barcodes, 
 from cytosae_core.patients.folds import patient_folds
 from cytosae_core.patients.mil import MilConfig, attention_mil
 from cytosae_core.patients.prediction import group_codes, permutation_test, predict_patients
-from cytosae_core.patients.probing import READINGS, Method, Reading, majority, probe
+from cytosae_core.patients.probing import C_RULES, CRule, Method, majority, probe
 from cytosae_core.patients.scores import confusion, fold_scores, group_scores, spread
 from cytosae_core.patients.sweep import THRESHOLDS, Sweep, kept_latents
 from cytosae_core.progress import Progress, no_progress
@@ -59,7 +59,7 @@ class _Entry:
     name: str
     family: str
     method: Method
-    reading: str = ""
+    c_rule: str = ""
     threshold: float = np.nan
 
 
@@ -83,8 +83,9 @@ def classify_patients(
     `mean_activation` (n_latents,) is that of the images that the SAE was trained on, missing for latents that never
     fire. `bags`, the backbone's tokens of each of `used_patients`, add two baselines: mean-pooled tokens and the
     attention model. scores has one row per method, with family, reading, threshold (missing where it is chosen within
-    the folds, or there is none) and the mean and spread of each score. The permutation test is of the probe in both
-    readings, without any choice of threshold. Raises AnalysisError for data that do not fit or cannot fill the folds.
+    the folds, or there is none) and the mean and spread of each score. The permutation test is of the probe under
+    both rules for C, without any choice of threshold. Raises AnalysisError for data that do not fit or cannot fill
+    the folds.
     """
     config = config or ClassificationConfig()
     counts, groups = usable_patients(barcodes, config.min_images)
@@ -94,10 +95,10 @@ def classify_patients(
     entries = _entries(features, mean_activation, bags, config, mil)
     predictions = predict_patients({one.name: one.method for one in entries}, groups, folds, progress=progress)
     kinds = pd.DataFrame(
-        [{"method": e.name, "family": e.family, "reading": e.reading, "threshold": e.threshold} for e in entries]
+        [{"method": e.name, "family": e.family, "reading": e.c_rule, "threshold": e.threshold} for e in entries]
     )
     of_folds, of_groups = fold_scores(predictions), group_scores(predictions)
-    tested = [_tested(features, reading, groups, config, test_progress) for reading in READINGS]
+    tested = [_tested(features, c_rule, groups, config, test_progress) for c_rule in C_RULES]
     return {
         "scores": kinds.merge(spread(of_folds, ["method"]), on="method"),
         "folds": of_folds,
@@ -110,22 +111,22 @@ def classify_patients(
 
 def _tested(
     features: NDArray[np.float64],
-    reading: Reading,
+    c_rule: CRule,
     groups: pd.DataFrame,
     config: ClassificationConfig,
     progress: Progress,
 ) -> dict[str, float | str]:
     """The permutation test of the probe on all latents, as a row."""
-    n_before = READINGS.index(reading) * config.n_permutations
+    n_before = C_RULES.index(c_rule) * config.n_permutations
     found = permutation_test(
-        probe(features, reading),
+        probe(features, c_rule),
         groups,
         n_folds=config.n_folds,
         seed=config.first_seed,
         n_permutations=config.n_permutations,
-        progress=lambda n_done, n_all: progress(n_before + n_done, n_all * len(READINGS)),
+        progress=lambda n_done, n_all: progress(n_before + n_done, n_all * len(C_RULES)),
     )
-    return {"method": f"barcode probe, C by {reading}", "seed": config.first_seed, **found}
+    return {"method": f"barcode probe, C by {c_rule}", "seed": config.first_seed, **found}
 
 
 def _entries(
@@ -137,23 +138,23 @@ def _entries(
 ) -> list[_Entry]:
     sweep = Sweep(features, kept_latents(mean_activation, config.thresholds))
     entries = [_Entry("majority class", "baseline", majority)]
-    for reading in READINGS:
-        entries += _of_reading(features, sweep, bags, reading)
+    for c_rule in C_RULES:
+        entries += _of_rule(features, sweep, bags, c_rule)
     if bags is not None:
         entries.append(_Entry("attention model on tokens", "baseline", attention_mil(bags, mil)))
     return entries
 
 
-def _of_reading(features: NDArray[np.float64], sweep: Sweep, bags: Bags | None, reading: Reading) -> list[_Entry]:
+def _of_rule(features: NDArray[np.float64], sweep: Sweep, bags: Bags | None, c_rule: CRule) -> list[_Entry]:
     """The probe with all latents, with a threshold chosen in the folds, with every threshold; the probe on tokens."""
-    suffix = f"C by {reading}"
+    suffix = f"C by {c_rule}"
     entries = [
-        _Entry(f"barcode probe, {suffix}", "probe", probe(features, reading), reading),
-        _Entry(f"barcode probe, t chosen, {suffix}", "probe", sweep.nested(reading), reading),
+        _Entry(f"barcode probe, {suffix}", "probe", probe(features, c_rule), c_rule),
+        _Entry(f"barcode probe, t chosen, {suffix}", "probe", sweep.nested(c_rule), c_rule),
     ]
     for t in sweep.products:
         family = "probe at the paper's t" if t == LOG10_THRESHOLD else "sweep"
-        entries.append(_Entry(f"barcode probe, t = {t:g}, {suffix}", family, sweep.at(t, reading), reading, t))
+        entries.append(_Entry(f"barcode probe, t = {t:g}, {suffix}", family, sweep.at(t, c_rule), c_rule, t))
     if bags is not None:
-        entries.append(_Entry(f"mean-pooled tokens, {suffix}", "baseline", probe(mean_patch(bags), reading), reading))
+        entries.append(_Entry(f"mean-pooled tokens, {suffix}", "baseline", probe(mean_patch(bags), c_rule), c_rule))
     return entries

@@ -18,8 +18,9 @@ from sklearn.linear_model import LogisticRegression
 
 from cytosae_core.errors import AnalysisError
 
-Reading = Literal["samples", "features"]
-READINGS: tuple[Reading, ...] = ("samples", "features")
+CRule = Literal["samples", "features"]
+C_RULES: tuple[CRule, ...] = ("samples", "features")
+"""What scikit-learn's C grows with; tables have it in the column `reading`."""
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -48,11 +49,11 @@ class Method(Protocol):
         """Predict the patients `test`, from the groups `codes[train]` (positions in all patients)."""
 
 
-def inverse_strength(reading: Reading, *, n_groups: int, n_train: int, n_features: int) -> float:
-    """scikit-learn's C under a reading of the regularisation; raises AnalysisError for an unknown reading."""
-    if reading not in READINGS:
-        raise AnalysisError(f"reading {reading!r} is not known; choose one of {', '.join(READINGS)}")
-    return n_groups * (n_train if reading == "samples" else n_features) / 100
+def inverse_strength(c_rule: CRule, *, n_groups: int, n_train: int, n_features: int) -> float:
+    """scikit-learn's C under one of the rules; raises AnalysisError for an unknown one."""
+    if c_rule not in C_RULES:
+        raise AnalysisError(f"rule {c_rule!r} for C is not known; choose one of {', '.join(C_RULES)}")
+    return n_groups * (n_train if c_rule == "samples" else n_features) / 100
 
 
 def inner_products(features: NDArray[np.floating]) -> FloatArray:
@@ -89,12 +90,12 @@ def fit_regression(z: FloatArray, y: IntArray, c: float) -> LogisticRegression:
     return LogisticRegression(C=c, solver="newton-cg", max_iter=MAX_ITER, tol=TOLERANCE).fit(z, y)
 
 
-def probe(features: NDArray[np.floating], reading: Reading) -> Method:
+def probe(features: NDArray[np.floating], c_rule: CRule) -> Method:
     """The regression on one vector per patient, `features` (n_patients, n_features), as a method."""
     products, n_features = inner_products(features), features.shape[1]
 
     def predict(codes: IntArray, train: IntArray, test: IntArray, seed: int) -> Prediction:
-        c = inverse_strength(reading, n_groups=n_groups(codes), n_train=len(train), n_features=n_features)
+        c = inverse_strength(c_rule, n_groups=n_groups(codes), n_train=len(train), n_features=n_features)
         return Prediction(fit_and_predict(products, codes, train, test, c))
 
     return predict

@@ -15,11 +15,11 @@ from cytosae_core.errors import AnalysisError
 from cytosae_core.method import high_activation
 from cytosae_core.patients.folds import patient_folds
 from cytosae_core.patients.probing import (
+    CRule,
     FloatArray,
     IntArray,
     Method,
     Prediction,
-    Reading,
     fit_and_predict,
     inner_products,
     inverse_strength,
@@ -61,15 +61,15 @@ class Sweep:
         own = {t: inner_products(features[:, kept[t]]) for t in set(self._first_of.values())}
         self.products = {t: own[first] for t, first in self._first_of.items()}
 
-    def at(self, threshold: float, reading: Reading) -> Method:
+    def at(self, threshold: float, c_rule: CRule) -> Method:
         """The method with a threshold that was fixed beforehand."""
 
         def predict(codes: IntArray, train: IntArray, test: IntArray, seed: int) -> Prediction:
-            return Prediction(self._predict(threshold, reading, codes, train, test))
+            return Prediction(self._predict(threshold, c_rule, codes, train, test))
 
         return predict
 
-    def nested(self, reading: Reading) -> Method:
+    def nested(self, c_rule: CRule) -> Method:
         """The method that chooses the threshold with the best weighted F1 on folds of the training patients.
 
         Of equally good thresholds it takes the highest: the fewest latents.
@@ -77,14 +77,14 @@ class Sweep:
 
         def predict(codes: IntArray, train: IntArray, test: IntArray, seed: int) -> Prediction:
             firsts = dict.fromkeys(self._first_of.values())
-            found = {t: self._inner_score(t, reading, codes, train, seed) for t in firsts}
+            found = {t: self._inner_score(t, c_rule, codes, train, seed) for t in firsts}
             scores = {t: found[first] for t, first in self._first_of.items()}
             best = max(scores, key=lambda t: (round(scores[t], 9), t))
-            return Prediction(self._predict(best, reading, codes, train, test), f"t = {best:g}")
+            return Prediction(self._predict(best, c_rule, codes, train, test), f"t = {best:g}")
 
         return predict
 
-    def _inner_score(self, t: float, reading: Reading, codes: IntArray, train: IntArray, seed: int) -> float:
+    def _inner_score(self, t: float, c_rule: CRule, codes: IntArray, train: IntArray, seed: int) -> float:
         own = codes[train]
         known, own_codes = np.unique(own, return_inverse=True)
         n_inner = min(N_INNER, int(np.bincount(own_codes).min()))
@@ -95,12 +95,12 @@ class Sweep:
             )
         scores = []
         for fold in patient_folds(own_codes, n_inner, [seed]):
-            predicted = self._predict(t, reading, codes, train[fold.train], train[fold.test])
+            predicted = self._predict(t, c_rule, codes, train[fold.train], train[fold.test])
             truth = codes[train[fold.test]]
             scores.append(f1_score(truth, predicted, labels=known, average="weighted", zero_division=0))
         return float(np.mean(scores))
 
-    def _predict(self, t: float, reading: Reading, codes: IntArray, train: IntArray, test: IntArray) -> IntArray:
+    def _predict(self, t: float, c_rule: CRule, codes: IntArray, train: IntArray, test: IntArray) -> IntArray:
         # Latents that are not used are zeros, as in the paper, not gone: d stays the width of the SAE.
-        c = inverse_strength(reading, n_groups=n_groups(codes), n_train=len(train), n_features=self.n_features)
+        c = inverse_strength(c_rule, n_groups=n_groups(codes), n_train=len(train), n_features=self.n_features)
         return fit_and_predict(self.products[t], codes, train, test, c)

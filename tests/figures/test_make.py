@@ -21,9 +21,9 @@ from cytosae_core.figures.cells import Cell, CellRow, CellSheet, bar_share, late
 from cytosae_core.figures.choose import choose_latents, strongest_patches
 from cytosae_core.figures.config import FigureConfig
 from cytosae_core.figures.folder import contact_sheet
+from cytosae_core.figures.inputs import top_labels
 from cytosae_core.figures.make import make_figures
 from cytosae_core.figures.pages import sheets_page
-from cytosae_core.figures.reading import top_labels
 from cytosae_core.figures.style import styled
 from cytosae_core.patients.differential import differential_latents
 from tests.atlas.tiny import make_tiny_atlas

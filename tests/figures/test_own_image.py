@@ -51,7 +51,7 @@ def test_an_own_image_is_explained_as_the_atlas_explains_it(built, toy_models, t
 
 
 def test_the_noise_is_what_the_atlas_called_noise(built):
-    from cytosae_core.figures.reading import noise_filter
+    from cytosae_core.figures.inputs import noise_filter
 
     assert noise_filter(built[0]) == NoiseFilter("toy", 1e9)
 

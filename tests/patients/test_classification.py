@@ -43,8 +43,8 @@ def test_the_probe_and_its_baselines_are_scored_with_their_spread(tables):
     assert {name for name in scores.index if "t = " not in name} == {
         "majority class",
         "attention model on tokens",
-        *(f"{kind}, C by {reading}" for kind in ("barcode probe", "barcode probe, t chosen", "mean-pooled tokens")
-          for reading in ("samples", "features")),
+        *(f"{kind}, C by {c_rule}" for kind in ("barcode probe", "barcode probe, t chosen", "mean-pooled tokens")
+          for c_rule in ("samples", "features")),
     }  # fmt: skip
     assert scores.loc["barcode probe, C by samples", "weighted_f1"] == 1
     # 9 of 15 named right: F1 of the larger group 2 x 9 / (9 + 15), of the other 0

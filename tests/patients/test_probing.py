@@ -71,7 +71,7 @@ def test_the_two_readings_of_the_regularisation():
     sizes = {"n_groups": 5, "n_train": 151, "n_features": 49_152}
     assert inverse_strength("samples", **sizes) == pytest.approx(7.55)
     assert inverse_strength("features", **sizes) == pytest.approx(2457.6)
-    with pytest.raises(AnalysisError, match="reading 'paper' is not known; choose one of samples, features"):
+    with pytest.raises(AnalysisError, match="rule 'paper' for C is not known; choose one of samples, features"):
         inverse_strength("paper", **sizes)
 
 
@@ -128,9 +128,9 @@ def test_a_fixed_threshold_is_the_probe_on_features_set_to_zero():
     mean = np.geomspace(1e-6, 1.0, 40)
     zeroed = features * (np.log10(mean) > -3)
     sweep, fold = Sweep(features, kept_latents(mean, [-3.0])), patient_folds(codes, 4, [0])[0]
-    for reading in ("samples", "features"):
-        expected = probe(zeroed, reading)(codes, fold.train, fold.test, 0).codes
-        assert sweep.at(-3.0, reading)(codes, fold.train, fold.test, 0).codes.tolist() == expected.tolist()
+    for c_rule in ("samples", "features"):
+        expected = probe(zeroed, c_rule)(codes, fold.train, fold.test, 0).codes
+        assert sweep.at(-3.0, c_rule)(codes, fold.train, fold.test, 0).codes.tolist() == expected.tolist()
 
 
 def test_without_any_latent_left_the_largest_group_is_named():
