@@ -6,15 +6,16 @@ cookie; every POST needs the header `X-Cytosae`, which no other site can send.
 """
 
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from app.resources import APP_VERSION, OpenStudy, open_study, repository
+from app.resources import APP_VERSION, OpenStudy, open_study, repository, trusted_proxies
 from app.turns import Payload, turn
 from cytosae_core.errors import (
     AnswerError,
@@ -27,10 +28,16 @@ from cytosae_core.errors import (
     StudyError,
     SubmitRefusedError,
 )
+from cytosae_core.judging.attempts import Caller
 from cytosae_core.judging.repository import Session
 
 COOKIE = "cytosae_session"
 COOKIE_SECONDS = 12 * 3600
+DEVICE_COOKIE = "cytosae_device"
+"""Says that somebody has signed in with this browser before, and nothing else; it signs nobody in."""
+DEVICE_SECONDS = 180 * 24 * 3600
+HASHES_AT_ONCE = 2
+"""Access codes that are checked at the same time: each takes 64 MiB and a core for a while, on purpose."""
 LARGEST_BODY = 64 * 1024
 
 _STATUS: tuple[tuple[type[CytosaeError], int], ...] = (
@@ -51,7 +58,7 @@ Work = Callable[[Request, Payload], Response]
 def routes() -> list[BaseRoute]:
     """The routes to mount beside Streamlit's."""
     return [
-        Route("/api/sign-in", _endpoint(_sign_in), methods=["POST"]),
+        Route("/api/sign-in", _endpoint(_sign_in, CapacityLimiter(HASHES_AT_ONCE)), methods=["POST"]),
         Route("/api/sign-out", _endpoint(_sign_out), methods=["POST"]),
         Route("/api/turn", _endpoint(_turn), methods=["GET"]),
         Route("/api/draft", _endpoint(_draft), methods=["POST"]),
@@ -60,13 +67,17 @@ def routes() -> list[BaseRoute]:
     ]
 
 
-def _endpoint(work: Work) -> Callable[[Request], Awaitable[Response]]:
-    """Read the body, do the blocking work in a thread, and turn a known error into its sentence."""
+def _endpoint(work: Work, limiter: CapacityLimiter | None = None) -> Callable[[Request], Awaitable[Response]]:
+    """Read the body, do the blocking work in a thread, and turn a known error into its sentence.
+
+    With a limiter of its own, work waits its turn there, first come first served, and never takes a thread from other
+    work.
+    """
 
     async def endpoint(request: Request) -> Response:
         try:
             body = await _body(request)
-            return await run_in_threadpool(work, request, body)
+            return await to_thread.run_sync(work, request, body, limiter=limiter)
         except CytosaeError as error:
             status = next(code for kind, code in _STATUS if isinstance(error, kind))
             return JSONResponse({"error": str(error)}, status_code=status)
@@ -114,21 +125,40 @@ def _study_of(session: Session, study_id: str) -> OpenStudy:
 
 
 def _sign_in(request: Request, body: Payload) -> Response:
-    session = repository().sessions.sign_in(_text(body, "rater_code").strip(), _text(body, "access_code").strip())
-    return _with_cookie(JSONResponse({"rater_code": session.rater_code}), request, session)
+    device = request.cookies.get(DEVICE_COOKIE, "") or secrets.token_urlsafe(32)
+    codes = (_text(body, "rater_code").strip(), _text(body, "access_code").strip())
+    session = repository().sessions.sign_in(*codes, Caller(_address(request), device))
+    response = _with_cookie(JSONResponse({"rater_code": session.rater_code}), request, session)
+    _set_cookie(response, request, DEVICE_COOKIE, device, DEVICE_SECONDS)
+    return response
+
+
+def _address(request: Request) -> str:
+    """Network address of the browser: what the connection says, or a proxy that the settings trust."""
+    address = request.client.host if request.client else ""
+    forwarded = [one.strip() for one in request.headers.get("x-forwarded-for", "").split(",") if one.strip()]
+    while address in trusted_proxies() and forwarded:
+        address = forwarded.pop()
+    return address
 
 
 def _with_cookie(response: Response, request: Request, session: Session) -> Response:
     """Set the session's cookie, for 12 more hours: as long as somebody works, the session lasts."""
-    response.set_cookie(
-        COOKIE,
-        session.token,
-        max_age=COOKIE_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    _set_cookie(response, request, COOKIE, session.token, COOKIE_SECONDS)
     return response
+
+
+def _set_cookie(response: Response, request: Request, name: str, value: str, seconds: int) -> None:
+    secure = _is_secure(request)
+    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=secure)
+
+
+def _is_secure(request: Request) -> bool:
+    """Whether the browser speaks HTTPS, with us or with a proxy that the settings trust."""
+    scheme = request.url.scheme
+    if request.client and request.client.host in trusted_proxies():
+        scheme = request.headers.get("x-forwarded-proto", scheme).split(",")[-1].strip()
+    return scheme == "https"
 
 
 def _sign_out(request: Request, body: Payload) -> Response:

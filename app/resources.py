@@ -3,6 +3,8 @@
 The only reader of the environment:
 
 - `CYTOSAE_DATABASE`: database file or URL; `annotations.db` at the top of the repository by default.
+- `CYTOSAE_TRUSTED_PROXIES`: addresses of proxies, with commas, whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+  believed; none by default.
 - `CYTOSAE_ATLAS`: atlas folder, where it has moved since the study was made.
 """
 
@@ -32,6 +34,13 @@ class OpenStudy:
     items: dict[str, Item]
     pictures: StudyPictures
     """What its items show; no other picture of the atlas is served."""
+
+
+@functools.cache
+def trusted_proxies() -> frozenset[str]:
+    """Addresses of the proxies that are believed when they say who asks, and how."""
+    named = os.environ.get("CYTOSAE_TRUSTED_PROXIES", "").split(",")
+    return frozenset(one.strip() for one in named if one.strip())
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -165,7 +166,19 @@ class SignInAttemptRow(Base):
     code_key: Mapped[str] = mapped_column(String(200))
     attempted_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     succeeded: Mapped[bool]
-    __table_args__ = (Index(None, "code_key", "attempted_at"),)
+    source: Mapped[str] = mapped_column(String(64), server_default="")
+    """Digest of the device, where its rater had signed in with it before, else of the network address."""
+    is_known_device: Mapped[bool] = mapped_column(server_default=false())
+    __table_args__ = (Index(None, "code_key", "attempted_at"), Index(None, "source", "attempted_at"))
+
+
+class KnownDeviceRow(Base):
+    """A rater has signed in with this browser before."""
+
+    __tablename__ = "known_devices"
+    code_key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    device_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    known_since: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class PresentationRow(Base):

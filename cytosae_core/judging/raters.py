@@ -9,7 +9,8 @@ import pandas as pd
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, delete, insert, select, update
 
-from cytosae_core.errors import ConfigError
+from cytosae_core.errors import AnnotationError, ConfigError
+from cytosae_core.judging import attempts
 from cytosae_core.judging.models import OrderRow, RaterRow, SessionRow, StudyRaterRow, StudyRow
 from cytosae_core.judging.records import StudySummary
 from cytosae_core.judging.store import Store
@@ -63,6 +64,14 @@ class Raters:
                 _change(connection, rater_id, access_code, about, self._hasher)
             self._join(connection, rater_id, rater_code, study)
         return access_code or ""
+
+    def unlock(self, rater_code: str) -> None:
+        """Let a rater who failed to sign in too often try again at once; AnnotationError where there is none."""
+        key = code_key(rater_code)
+        with self._store.writing() as connection:
+            if connection.scalar(select(RaterRow.rater_id).where(RaterRow.code_key == key)) is None:
+                raise AnnotationError(f"there is no rater {rater_code!r} in this database; check the code")
+            attempts.clear(connection, key)
 
     def studies_of(self, rater_id: str) -> list[StudySummary]:
         """The studies that the rater takes part in, the newest first."""
@@ -154,5 +163,7 @@ def _change(
     if access_code is not None:
         values["access_hash"] = access_hash(access_code, hasher)
         connection.execute(delete(SessionRow).where(SessionRow.rater_id == rater_id))
+        key = connection.scalars(select(RaterRow.code_key).where(RaterRow.rater_id == rater_id)).one()
+        attempts.clear(connection, key)
     if values:
         connection.execute(update(RaterRow).where(RaterRow.rater_id == rater_id).values(**values))

@@ -14,7 +14,7 @@ from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import delete, insert, select, update
 
 from cytosae_core.errors import SignInError
-from cytosae_core.judging.attempts import Attempts
+from cytosae_core.judging.attempts import Attempts, Caller
 from cytosae_core.judging.models import RaterRow, SessionRow, StudyRaterRow
 from cytosae_core.judging.raters import code_key, new_access_code, plain_access_code
 from cytosae_core.judging.records import Session
@@ -31,15 +31,15 @@ class Sessions:
     def __init__(self, store: Store, attempts: Attempts) -> None:
         self._store, self._attempts = store, attempts
 
-    def sign_in(self, rater_code: str, access_code: str) -> Session:
-        """A new session, 12 hours from its last use.
+    def sign_in(self, rater_code: str, access_code: str, caller: Caller = Caller()) -> Session:  # noqa: B008 - frozen
+        """A new session, 12 hours from its last use; the caller's device is known to be the rater's from then on.
 
         Raises SignInError when the rater code or access code is wrong (the same message for both), or when `attempts`
         refuses another try.
         """
         key = code_key(rater_code)
         with self._store.writing() as connection:
-            attempt_id = self._attempts.begin(connection, key)
+            attempt_id = self._attempts.begin(connection, key, caller)
             rater = connection.execute(
                 select(RaterRow.rater_id, RaterRow.rater_code, RaterRow.access_hash).where(RaterRow.code_key == key)
             ).one_or_none()
@@ -47,7 +47,7 @@ class Sessions:
         is_right = _verify(rater.access_hash if rater else _nobodys_hash(), access_code)
         if rater is None or not is_right:
             raise SignInError("this rater code and access code do not belong together; check both and try again")
-        return self._open_session(rater.rater_id, rater.rater_code, attempt_id)
+        return self._open_session(rater.rater_id, rater.rater_code, attempt_id, key, caller.device)
 
     def resume(self, token: str) -> Session | None:
         """The session of a token, which now lives 12 more hours; None when it ended or never was."""
@@ -74,11 +74,11 @@ class Sessions:
         with self._store.writing() as connection:
             connection.execute(delete(SessionRow).where(SessionRow.token_digest == _digest(token)))
 
-    def _open_session(self, rater_id: str, rater_code: str, attempt_id: str) -> Session:
+    def _open_session(self, rater_id: str, rater_code: str, attempt_id: str, key: str, device: str) -> Session:
         token, now = secrets.token_urlsafe(32), self._store.now()
         row = {"token_digest": _digest(token), "rater_id": rater_id, "created_at": now}
         with self._store.writing() as connection:
-            self._attempts.succeed(connection, attempt_id)
+            self._attempts.succeed(connection, attempt_id, key, device)
             connection.execute(delete(SessionRow).where(SessionRow.expires_at <= now))
             connection.execute(insert(SessionRow), {**row, "expires_at": now + SESSION_LIFE})
             study_ids = connection.scalars(select(StudyRaterRow.study_id).where(StudyRaterRow.rater_id == rater_id))

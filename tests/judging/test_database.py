@@ -81,7 +81,7 @@ def test_processes_that_start_together_on_a_new_file_all_open_it(tmp_path):
     context = multiprocessing.get_context("spawn")
     with context.Pool(3) as pool:
         revisions = pool.map(_open_and_ask, [str(tmp_path / "new.db")] * 6)
-    assert revisions == ["0002"] * 6
+    assert revisions == ["0003"] * 6
 
 
 def _open_and_ask(path):

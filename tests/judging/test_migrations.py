@@ -33,7 +33,7 @@ def test_opening_again_changes_nothing(desk, database_path):
 
 def test_a_database_of_a_newer_version_is_refused_with_both_revisions_and_left_alone(engine, database_path):
     statement(engine, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(SchemaVersionError, match=r"schema '9999', which is newer .* up to '0002'\); update the work"):
+    with pytest.raises(SchemaVersionError, match=r"schema '9999', which is newer .* up to '0003'\); update the work"):
         open_engine(database_path)
     with reading(engine) as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
@@ -72,8 +72,8 @@ NEXT = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 def upgrade():
     for table in ("presentations", "judgements"):
@@ -88,7 +88,7 @@ def next_version(tmp_path, monkeypatch):
     folder = tmp_path / "migrations"
     shutil.copytree(migrations._FOLDER, folder)
     monkeypatch.setattr(migrations, "_FOLDER", folder)
-    path = folder / "versions" / "0003_sites.py"
+    path = folder / "versions" / "0004_sites.py"
     path.write_text(NEXT)
     return path
 
@@ -97,7 +97,7 @@ def test_a_migration_that_rebuilds_tables_keeps_rows_foreign_keys_and_triggers(d
     receipt = desk.judge_current()
     again = open_engine(database_path)
     with reading(again) as connection:
-        assert migrations.revision(connection) == "0003"
+        assert migrations.revision(connection) == "0004"
         assert connection.execute(text("SELECT judgement_id, site FROM judgements")).one() == (
             receipt.judgement_id,
             "here",
@@ -116,7 +116,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(desk, database_pat
     with pytest.raises(DatabaseError, match="no such table: nowhere"):
         open_engine(database_path)
     with reading(engine) as connection:
-        assert migrations.revision(connection) == "0002"
+        assert migrations.revision(connection) == "0003"
         assert triggers.are_installed(connection)
         assert connection.scalars(text("SELECT judgement_id FROM judgements")).all() == [receipt.judgement_id]
         assert "site" not in {column["name"] for column in inspect(connection).get_columns("judgements")}
