@@ -121,7 +121,7 @@ class LatentAtlas:
         return f"{tables.DISPLAY_NAME}/{sha256[:2]}/{sha256}{self.manifest.picture_suffix}"
 
     def pictures(self) -> pd.DataFrame:
-        """One row a picture, indexed by its sha256: width and height in pixels, n_bytes of its file."""
+        """One row per picture, indexed by its sha256: width and height in pixels, n_bytes of its file."""
         return self._references.picture_table()
 
     def map(self, map_index: int) -> npt.NDArray[np.float32]:

@@ -132,10 +132,12 @@ def resume_key(images: Mapping[str, Path], max_side: int) -> str:
     return digest.hexdigest()
 
 
-Result = StoredPicture | Failed
+PictureResult = StoredPicture | Failed
 
 
-def _in_parallel(todo: list[tuple[str, Path]], display: Path, max_side: int, n_workers: int) -> Generator[list[Result]]:
+def _in_parallel(
+    todo: list[tuple[str, Path]], display: Path, max_side: int, n_workers: int
+) -> Generator[list[PictureResult]]:
     batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
     make = functools.partial(_make_batch, display=display, max_side=max_side)
     if n_workers == 1 or len(batches) <= _FEW_BATCHES:
@@ -144,8 +146,8 @@ def _in_parallel(todo: list[tuple[str, Path]], display: Path, max_side: int, n_w
         yield from in_parallel(make, batches, n_workers)
 
 
-def _make_batch(batch: list[tuple[str, Path]], display: Path, max_side: int) -> list[Result]:
-    results: list[Result] = []
+def _make_batch(batch: list[tuple[str, Path]], display: Path, max_side: int) -> list[PictureResult]:
+    results: list[PictureResult] = []
     for image_id, path in batch:
         try:
             results.append(store_picture(image_id, read_rgb(path), display, max_side))

@@ -46,7 +46,7 @@ class ReferenceTable:
         return sorted(set(self._pictures.values()))
 
     def picture_table(self) -> pd.DataFrame:
-        """One row a picture, indexed by its digest: width, height, n_bytes."""
+        """One row per picture, indexed by its digest: width, height, n_bytes."""
         columns = ["picture", "width", "height", "n_bytes"]
         images: pd.DataFrame = tables.read_table(self._images_path, tables.IMAGES, columns).to_pandas()
         return images.dropna(subset="picture").drop_duplicates("picture").set_index("picture").astype("int64")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cytosae_core.errors import AnalysisError
 from cytosae_core.tokens.source import TokenSource, in_order
 
-Kind = Literal["latent", "dimension", "component", "random"]
+DirectionKind = Literal["latent", "dimension", "component", "random"]
 FloatArray = NDArray[np.float32]
 BATCH = 32
 """Images that are read at a time."""
@@ -24,7 +24,7 @@ BATCH = 32
 class Directions:
     """Some directions of one kind."""
 
-    kind: Kind
+    kind: DirectionKind
     weights: FloatArray
     """W (d_model, n_directions)."""
     bias: FloatArray

@@ -39,7 +39,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "latent": "Number of the latent; empty for decoys",
     "stratum": "Cluster of high-activation latents from which the latent was sampled",
     "direction": "Group in which the latent is stronger (differential latents)",
-    "rank": "Place among the differential latents of its direction, from 1",
+    "rank": "Position among the differential latents of its direction, from 1",
     "repeat_of": "Item that this one repeats",
     "n_pictures": "Pictures shown",
     "n_empty_frames": "Reference images that are not on disk and were shown as empty frames",

@@ -15,7 +15,7 @@ CONSENSUS = "(consensus)"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Majority:
     """The majority among some answers."""
 
     value: str | None
@@ -26,14 +26,14 @@ class Verdict:
     """Raters who answered."""
 
 
-def majority(answers: Iterable[str | None]) -> Verdict:
+def majority(answers: Iterable[str | None]) -> Majority:
     """The answer that more than half of the raters who answered gave; without one there is no consensus."""
     given = Counter(answer for answer in answers if answer is not None)
     n_raters = given.total()
     if not n_raters:
-        return Verdict(None, 0, 0)
+        return Majority(None, 0, 0)
     value, n_for = given.most_common(1)[0]
-    return Verdict(value if 2 * n_for > n_raters else NO_CONSENSUS, n_for, n_raters)
+    return Majority(value if 2 * n_for > n_raters else NO_CONSENSUS, n_for, n_raters)
 
 
 def consensus_answers(answers: pd.DataFrame) -> "pd.Series[str]":

@@ -11,7 +11,7 @@ from cytosae_core.errors import ConfigError
 from cytosae_core.figures.inputs import noise_filter
 from cytosae_core.method import high_activation
 
-Order = Literal["varied", "purest", "mean_activation", "frequency", "score"]
+LatentOrder = Literal["varied", "purest", "mean_activation", "frequency", "score"]
 
 MIN_PICTURES = 5
 """Pictures that a latent must have in some data set: fewer say little."""
@@ -20,7 +20,7 @@ MIN_PICTURES = 5
 def choose_latents(
     atlas: LatentAtlas,
     n: int,
-    order: Order = "varied",
+    order: LatentOrder = "varied",
     *,
     labels: "pd.Series[str] | None" = None,
     scores: "pd.Series[float] | None" = None,
@@ -60,7 +60,7 @@ def _fitting(atlas: LatentAtlas, mean: npt.NDArray[np.float64]) -> npt.NDArray[n
     return np.flatnonzero(fitting)
 
 
-def _keys(table: pd.DataFrame, order: Order, scores: "pd.Series[float] | None") -> npt.NDArray[np.float64]:
+def _keys(table: pd.DataFrame, order: LatentOrder, scores: "pd.Series[float] | None") -> npt.NDArray[np.float64]:
     """One number per latent, smallest first; those without one come last."""
     if order == "score":
         if scores is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytosae_core.errors import ConfigError
-from cytosae_core.figures.choose import Order
+from cytosae_core.figures.choose import LatentOrder
 from cytosae_core.method import N_DIFFERENTIAL
 from cytosae_core.patients.differential import Ranking
 
@@ -25,7 +25,7 @@ class FigureConfig:
     """Latents whose reference images are shown; the first --n-latents in the --order where none are named."""
     n_latents: int = 12
     """Latents whose reference images are shown where none are named."""
-    order: Order = "varied"
+    order: LatentOrder = "varied"
     """What comes first: the purest (lowest label entropy) of each label in turn, the purest of all, the strongest, the
     most frequent, or the best --scores."""
     scores: Path | None = None

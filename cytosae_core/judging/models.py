@@ -133,7 +133,7 @@ class StudyRaterRow(Base):
 
 
 class OrderRow(Base):
-    """Place of an item in a rater's own order, from 1."""
+    """Position of an item in a rater's own order, from 1."""
 
     __tablename__ = "rater_orders"
     rater_id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -192,7 +192,7 @@ class PresentationRow(Base):
     stage_id: Mapped[str] = mapped_column(String(200))
     revision: Mapped[int]
     number: Mapped[int]
-    """Place among all that the rater was ever shown, from 1: unlike a clock it never steps back."""
+    """Position among all that the rater was ever shown, from 1: unlike a clock it never steps back."""
     pictures_digest: Mapped[str] = mapped_column(String(64))
     app_version: Mapped[str] = mapped_column(String(200))
     shown_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -279,7 +279,7 @@ class DraftRow(Base):
     number: Mapped[int]
     """Of the presentation in which it was written."""
     sequence: Mapped[int] = mapped_column(BigInteger)
-    """Place among the drafts of that presentation, as the browser counts them."""
+    """Position among the drafts of that presentation, as the browser counts them."""
     overlay_used: Mapped[bool]
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     __table_args__ = (ForeignKeyConstraint(["study_id", "item_id"], ["items.study_id", "items.item_id"]),)

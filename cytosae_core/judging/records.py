@@ -45,7 +45,7 @@ class Turn:
     item_id: str
     stage_id: str
     position: int
-    """Place of the item in the rater's order, from 1."""
+    """Position of the item in the rater's order, from 1."""
     n_items: int
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cytosae_core.sae.config import SaeConfig
 from cytosae_core.tokens.source import Tokens, TokenSource
 
-Rows = npt.NDArray[np.int64]
+ImageRows = npt.NDArray[np.int64]
 
 
 class Position(NamedTuple):
@@ -46,7 +46,7 @@ def _of_images(tokens: TokenSource, config: SaeConfig, n_taken: int) -> Iterator
         yield tokens.take(_rows(tokens.shape[0], config, batch))
 
 
-def _rows(n_images: int, config: SaeConfig, batch: int) -> Rows:
+def _rows(n_images: int, config: SaeConfig, batch: int) -> ImageRows:
     """The images of a batch, (batch_images,)."""
     first = batch * config.batch_images
     epochs, index = np.divmod(np.arange(first, first + config.batch_images), n_images)
@@ -54,7 +54,7 @@ def _rows(n_images: int, config: SaeConfig, batch: int) -> Rows:
     return np.array([orders[epoch][position] for epoch, position in zip(epochs.tolist(), index.tolist(), strict=True)])
 
 
-def _order(n_images: int, config: SaeConfig, epoch: int) -> Rows:
+def _order(n_images: int, config: SaeConfig, epoch: int) -> ImageRows:
     return np.random.default_rng([config.seed, _shuffle(config, epoch)]).permutation(n_images)
 
 

@@ -10,10 +10,10 @@ from cytosae_core.errors import ConfigError
 BiasStart = Literal["geometric_median_released", "geometric_median", "mean"]
 ErrorForm = Literal["released", "plain"]
 BatchForm = Literal["images", "tokens"]
-Order = Literal["fixed", "reshuffled"]
+BatchOrder = Literal["fixed", "reshuffled"]
 FloatType = Literal["float32", "float64"]
 
-_CHOICES = {"b_dec_init": BiasStart, "mse": ErrorForm, "batches": BatchForm, "order": Order, "dtype": FloatType}
+_CHOICES = {"b_dec_init": BiasStart, "mse": ErrorForm, "batches": BatchForm, "order": BatchOrder, "dtype": FloatType}
 _AT_LEAST_ONE = (
     "d_in", "expansion", "dead_window", "warm_up_steps", "batch_images", "n_images", "checkpoint_every",
     "evaluate_every",
@@ -47,7 +47,7 @@ class SaeConfig:
     """Images in a batch, or as many tokens as they have."""
     batches: BatchForm = "images"
     """Batches of whole images (released), or of tokens shuffled over all images."""
-    order: Order = "fixed"
+    order: BatchOrder = "fixed"
     """Whether every pass over the data takes the same shuffled order (released) or a new one."""
     n_images: int = 1_000_000
     """Images to see in all, passes over the data included; whole batches, so the last one may go over."""

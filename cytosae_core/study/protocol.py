@@ -22,7 +22,7 @@ DESK_KEYS = ("z", "m", "p", "?")
 """Keys of the judging desk's own tools, which no answer may have."""
 
 Role = Literal["main", "repeat", "decoy", "training"]
-Kind = Literal["choice", "several", "text"]
+QuestionKind = Literal["choice", "several", "text"]
 Answers = dict[str, str | list[str]]
 """Question id -> the chosen value, the list of chosen values, or the typed text."""
 
@@ -47,7 +47,7 @@ class Question:
 
     question_id: str
     text: str
-    kind: Kind
+    kind: QuestionKind
     options: tuple[Option, ...] = ()
     required: bool = False
     only_if: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Picture:
 
     dataset: str
     rank: int
-    """Place among the latent's reference images of the data set, from 0."""
+    """Position among the latent's reference images of the data set, from 0."""
     image_id: str
     """Never sent to a rater: it may name the class."""
     sha256: str | None
@@ -117,7 +117,7 @@ class Item:
     """One thing to judge. Raters see only the pictures."""
 
     item_id: str
-    """Opaque: says nothing about latent, role or place."""
+    """Opaque: says nothing about latent, role or position."""
     task_id: str
     role: Role
     block: int
@@ -130,7 +130,7 @@ class Item:
     direction: str | None = None
     """Group in which the latent is stronger (differential items)."""
     rank: int | None = None
-    """Place among the differential latents of its direction, from 1."""
+    """Position among the differential latents of its direction, from 1."""
     repeat_of: str | None = None
     """Item shown a second time (role `repeat`)."""
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cytosae_core.evaluation.consensus import NO_CONSENSUS, Verdict, consensus_answers, consensus_table, majority
+from cytosae_core.evaluation.consensus import NO_CONSENSUS, Majority, consensus_answers, consensus_table, majority
 from tests.judging.judged import answer_table, small_study, verdicts
 
 MAINS = [f"c{k}{n}" for k in (0, 1) for n in range(5)]
@@ -14,12 +14,12 @@ MAINS = [f"c{k}{n}" for k in (0, 1) for n in range(5)]
 @pytest.mark.parametrize(
     ("answers", "verdict"),
     [
-        (["yes", "yes", "no"], Verdict("yes", 2, 3)),
-        (["yes", "no"], Verdict(NO_CONSENSUS, 1, 2)),
-        (["yes", "yes", "no", "artefact"], Verdict(NO_CONSENSUS, 2, 4)),
-        (["no", None, None], Verdict("no", 1, 1)),
-        ([None, None], Verdict(None, 0, 0)),
-        ([], Verdict(None, 0, 0)),
+        (["yes", "yes", "no"], Majority("yes", 2, 3)),
+        (["yes", "no"], Majority(NO_CONSENSUS, 1, 2)),
+        (["yes", "yes", "no", "artefact"], Majority(NO_CONSENSUS, 2, 4)),
+        (["no", None, None], Majority("no", 1, 1)),
+        ([None, None], Majority(None, 0, 0)),
+        ([], Majority(None, 0, 0)),
     ],
 )
 def test_consensus_is_the_answer_of_more_than_half_of_those_who_answered(answers, verdict):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cytosae_core.artifacts.files import write_whole
 from cytosae_core.atlas.build.activations import ImageActivations, join
 from cytosae_core.atlas.build.encode import SparseEncoder
-from cytosae_core.atlas.build.patients import PatientCounts, PatientPart, PatientReferences, Patients, patient_part
+from cytosae_core.atlas.build.patients import BarcodeEntries, PatientPart, PatientReferences, Patients, patient_part
 from cytosae_core.atlas.build.references import TopImages
 from cytosae_core.atlas.build.statistics import LatentStatistics
 from cytosae_core.errors import ArtifactError
@@ -123,7 +123,7 @@ def write_part(folder: Path, name: str, part: Part) -> None:
     write_whole(folder, f"{name}.npz", buffer.getbuffer())
 
 
-def _columns(of: str, columns: PatientCounts | PatientReferences | ImageBarcodes) -> Arrays:
+def _columns(of: str, columns: BarcodeEntries | PatientReferences | ImageBarcodes) -> Arrays:
     return {f"{of}_{name}": column for name, column in columns._asdict().items()}
 
 
@@ -157,7 +157,7 @@ def _from_arrays(arrays: Arrays) -> Part:
     if "patient_images" in arrays:
         patients = PatientPart(
             arrays["patient_images"],
-            PatientCounts(*_read_columns("count", PatientCounts._fields, arrays)),
+            BarcodeEntries(*_read_columns("count", BarcodeEntries._fields, arrays)),
             PatientReferences(*_read_columns("patient_reference", PatientReferences._fields, arrays)),
         )
     barcodes = None

@@ -25,7 +25,7 @@ class Patients:
     """(n_images,) row of `table` for each image of the data set; -1 where the patient is not known."""
 
 
-class PatientCounts(NamedTuple):
+class BarcodeEntries(NamedTuple):
     """Activating tokens of patients, summed over their images: one entry per patient and latent that has any."""
 
     patient: Integers
@@ -50,7 +50,7 @@ class PatientPart:
 
     n_images: Integers
     """(n_patients,) images of each patient in this part."""
-    counts: PatientCounts
+    counts: BarcodeEntries
     references: PatientReferences
 
 
@@ -80,7 +80,7 @@ def patient_part(
     active = (of_entry >= 0) & (batch.activation > 0)
     return PatientPart(
         np.bincount(owners[owners >= 0], minlength=len(patients.table)),
-        PatientCounts(cells // n_latents, cells % n_latents, counts),
+        BarcodeEntries(cells // n_latents, cells % n_latents, counts),
         top_of_patients(
             PatientReferences(
                 of_entry[active], batch.latent[active], batch.activation[active], rows[batch.image[active]]

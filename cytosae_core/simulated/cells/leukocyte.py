@@ -11,12 +11,12 @@ from cytosae_core.simulated.cells.parameters import CellParameters
 from cytosae_core.simulated.cells.scene import FAR, Scene
 from cytosae_core.simulated.cells.shapes import cover, intersection
 
-Counts = dict[str, int]
+PartCounts = dict[str, int]
 
 
 def render_leukocyte(
     scene: Scene, parameters: CellParameters, centre: tuple[float, float], seed: int, *, main: bool
-) -> Counts:
+) -> PartCounts:
     """Lay a cell at `centre` and return what is in it, by name; a neighbour marks only the mask `neighbours`."""
     reach = 0.62 * parameters.diameter * np.sqrt(parameters.elongation) + parameters.ruffles + 1.2
     frame = scene.frame.window(*centre, float(reach))
@@ -56,8 +56,8 @@ def _lay_ground(scene: Scene, parameters: CellParameters, cell: Array, nucleus: 
 
 def _lay_granules(
     scene: Scene, parameters: CellParameters, cell: Array, nucleus: Array, frame: Frame, seed: int, *, main: bool
-) -> Counts:
-    counts: Counts = {}
+) -> PartCounts:
+    counts: PartCounts = {}
     for index, granules in enumerate(parameters.granules):
         rng = stream(seed, f"{granules.kind} granules", index)
         picture = render_granules(granules, cell, nucleus, frame, rng)
