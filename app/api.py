@@ -7,6 +7,7 @@ cookie; every POST needs the header `X-Cytosae`, which no other site can send.
 
 import json
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from app import log
 from app.resources import APP_VERSION, OpenStudy, open_study, repository, trusted_proxies
 from app.turns import Payload, turn
 from cytosae_core.errors import (
@@ -73,16 +75,29 @@ def _endpoint(work: Work, limiter: CapacityLimiter | None = None) -> Callable[[R
     With a limiter of its own, work waits its turn there, first come first served, and never takes a thread from other
     work.
     """
+    what = work.__name__.strip("_")
 
     async def endpoint(request: Request) -> Response:
+        start = time.perf_counter()
         try:
             body = await _body(request)
             return await to_thread.run_sync(work, request, body, limiter=limiter)
         except CytosaeError as error:
             status = next(code for kind, code in _STATUS if isinstance(error, kind))
+            log.refused(what, _rater_id(request), error, status)
             return JSONResponse({"error": str(error)}, status_code=status)
+        except Exception as error:
+            log.failed(what, _rater_id(request), error)
+            raise
+        finally:
+            log.took(what, _rater_id(request), time.perf_counter() - start)
 
     return endpoint
+
+
+def _rater_id(request: Request) -> str:
+    """Who asked, as far as that is known already."""
+    return str(getattr(request.state, "rater_id", "unknown"))
 
 
 async def _body(request: Request) -> Payload:
@@ -115,6 +130,7 @@ def _session(request: Request) -> Session:
     session = repository().sessions.resume(request.cookies.get(COOKIE, ""))
     if session is None:
         raise SignInError("you are signed out; please sign in again")
+    request.state.rater_id = session.rater_id
     return session
 
 

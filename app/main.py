@@ -6,7 +6,7 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import state
+from app import log, state
 from app.api import COOKIE
 from app.components import page_style, sign_in_form
 from app.resources import OpenStudy, open_study, repository
@@ -27,6 +27,7 @@ def main() -> None:
         else:
             _screens(session)
     except CytosaeError as error:
+        log.refused("page", "unknown", error, 200)
         st.error(str(error))
 
 

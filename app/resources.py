@@ -6,9 +6,11 @@ The only reader of the environment:
 - `CYTOSAE_TRUSTED_PROXIES`: addresses of proxies, with commas, whose `X-Forwarded-For` and `X-Forwarded-Proto` are
   believed; none by default.
 - `CYTOSAE_ATLAS`: atlas folder, where it has moved since the study was made.
+- `CYTOSAE_LOG`: file of the log, or `stderr`; none by default.
 """
 
 import functools
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +18,15 @@ from pathlib import Path
 import cytosae_core
 from app.study_pictures import StudyPictures
 from cytosae_core.atlas.atlas import LatentAtlas
-from cytosae_core.errors import StudyError
+from cytosae_core.errors import CytosaeError, StudyError
 from cytosae_core.judging.database import open_engine
 from cytosae_core.judging.repository import Repository
 from cytosae_core.study.protocol import Item, Study
 
 ROOT = Path(__file__).resolve().parents[1]
 APP_VERSION = cytosae_core.__version__
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,11 @@ class OpenStudy:
     items: dict[str, Item]
     pictures: StudyPictures
     """What its items show; no other picture of the atlas is served."""
+
+
+def log_target() -> str:
+    """Where the log goes, as `log.start` takes it."""
+    return os.environ.get("CYTOSAE_LOG", "")
 
 
 @functools.cache
@@ -56,6 +65,14 @@ def open_study(study_id: str) -> OpenStudy:
     Raises StudyError when the atlas is another one than the study was made from, ArtifactError when it is not there or
     damaged, ChecksumError when its maps were changed.
     """
+    try:
+        return _open(study_id)
+    except CytosaeError as error:
+        _logger.error("study %s cannot be opened: %s", study_id, error)
+        raise
+
+
+def _open(study_id: str) -> OpenStudy:
     study = repository().studies.load(study_id)
     atlas_path = Path(os.environ.get("CYTOSAE_ATLAS") or repository().studies.atlas_path(study_id))
     atlas = LatentAtlas.open(atlas_path if atlas_path.is_absolute() else ROOT / atlas_path)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import log, resources
 from app.api import routes
 
+log.start(resources.log_target())
 app = st.App(Path(__file__).with_name("main.py"), routes=routes())

@@ -3,4 +3,8 @@
 For research use only; not for diagnosis.
 """
 
+import logging
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # whoever uses the library decides what is logged where
+
 __version__ = "0.1.0"

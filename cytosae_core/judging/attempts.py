@@ -12,6 +12,7 @@ Whoever fails waits, longer each time, and no longer than `longest`; nobody is l
 So a stranger who guesses makes strangers wait, while raters at their own desks go on signing in.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ from cytosae_core.judging.store import Store
 WINDOW = timedelta(minutes=15)
 """Failures older than this do not count."""
 _KEEP_ATTEMPTS = timedelta(days=1)
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def _refuse_before(failures_newest_first: Sequence[datetime], limit: Limit, now:
     wait = limit.wait(len(failures_newest_first))
     if wait and failures_newest_first[0] + wait > now:
         until = failures_newest_first[0] + wait
+        n_failures = len(failures_newest_first)
+        _logger.warning("sign-in refused: %d failed attempts, wait until %s UTC", n_failures, f"{until:%H:%M:%S}")
         raise SignInError(
             f"too many failed attempts to sign in; wait until {until:%H:%M:%S} UTC, then try again. "
             "If the access code is lost, the coordinator can give a new one, which works at once"

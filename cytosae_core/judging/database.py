@@ -6,6 +6,7 @@ the same models, migrations and queries.
 """
 
 import contextlib
+import functools
 import tempfile
 import time
 import weakref
@@ -215,15 +216,17 @@ def _find_or_make(path: Path, *, may_create: bool) -> None:
 
 
 def _engine(url: URL, busy_timeout_s: float, *, foreign_keys: bool) -> Engine:
+    # Errors never quote the values of a statement: a server logs them, and answers do not belong into a log.
+    create = functools.partial(create_engine, url, hide_parameters=True)
     if url.get_backend_name() != "sqlite":
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create(pool_pre_ping=True)
     else:
         # isolation_level None: the driver begins nothing by itself, `_begin` does.
         arguments = {"isolation_level": None, "timeout": busy_timeout_s}
         if foreign_keys:
-            engine = create_engine(url, connect_args=arguments, max_overflow=-1)
+            engine = create(connect_args=arguments, max_overflow=-1)
         else:
-            engine = create_engine(url, connect_args=arguments, poolclass=NullPool)
+            engine = create(connect_args=arguments, poolclass=NullPool)
         event.listen(engine, "connect", _with_foreign_keys if foreign_keys else _without_foreign_keys)
         event.listen(engine, "begin", _begin)
     translate_errors(engine)

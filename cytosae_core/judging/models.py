@@ -69,7 +69,11 @@ class CanonicalJson(TypeDecorator[Any]):
         try:
             return json.loads(value)
         except ValueError as error:
-            raise DatabaseError(f"the database holds {value[:40]!r} where JSON belongs; restore a backup") from error
+            # The text itself may be what a rater typed, and this sentence comes into logs.
+            raise DatabaseError(
+                f"the database holds {len(value)} characters that are not JSON ({error}) where JSON belongs; "
+                "restore a backup"
+            ) from error
 
 
 class Base(DeclarativeBase):

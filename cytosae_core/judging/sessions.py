@@ -5,6 +5,7 @@ nobody can find out which codes exist; `attempts` decides how often somebody may
 """
 
 import hashlib
+import logging
 import secrets
 from datetime import timedelta
 from functools import cache
@@ -23,6 +24,8 @@ from cytosae_core.judging.store import Store
 SESSION_LIFE = timedelta(hours=12)
 """A session ends this long after it was last used."""
 _RENEW_AFTER = timedelta(minutes=5)
+
+_logger = logging.getLogger(__name__)
 
 
 class Sessions:
@@ -46,6 +49,7 @@ class Sessions:
         # Outside the transaction: hashing is slow on purpose and must not hold up other people's saves.
         is_right = _verify(rater.access_hash if rater else _nobodys_hash(), access_code)
         if rater is None or not is_right:
+            _logger.warning("sign-in refused, rater %s: wrong access code", rater.rater_id if rater else "unknown")
             raise SignInError("this rater code and access code do not belong together; check both and try again")
         return self._open_session(rater.rater_id, rater.rater_code, attempt_id, key, caller.device)
 
@@ -82,7 +86,9 @@ class Sessions:
             connection.execute(delete(SessionRow).where(SessionRow.expires_at <= now))
             connection.execute(insert(SessionRow), {**row, "expires_at": now + SESSION_LIFE})
             study_ids = connection.scalars(select(StudyRaterRow.study_id).where(StudyRaterRow.rater_id == rater_id))
-            return Session(rater_id, rater_code, token, frozenset(study_ids))
+            session = Session(rater_id, rater_code, token, frozenset(study_ids))
+        _logger.info("signed in, rater %s", rater_id)
+        return session
 
 
 def _verify(hashed: str, access_code: str) -> bool:

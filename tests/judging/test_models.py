@@ -33,7 +33,7 @@ def test_equal_answers_are_equal_texts():
 
 
 def test_text_that_is_no_json_names_the_remedy():
-    with pytest.raises(DatabaseError, match=r"'\{broken' where JSON belongs; restore a backup"):
+    with pytest.raises(DatabaseError, match=r"holds 7 characters that are not JSON \(.*\) where JSON belongs; restore"):
         CanonicalJson().process_result_value("{broken", None)
 
 
