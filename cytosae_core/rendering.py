@@ -76,7 +76,7 @@ def contact_sheet(title: str, lines: Sequence[SheetLine], *, side: int = 180, fo
     if not lines or not any(line.images for line in lines):
         raise ConfigError(f"{title}: there are no pictures for a contact sheet; choose other latents")
     n_columns = max(len(line.images) for line in lines)
-    heights = [_height(line, side) for line in lines]
+    heights = [side + GAP + LINE_HEIGHT * (bool(line.heading) + bool(line.captions)) for line in lines]
     width = max(2 * GAP + n_columns * (side + GAP), 720)
     total = 2 * LINE_HEIGHT + sum(heights) + (LINE_HEIGHT if footer else 0) + GAP
     canvas = Image.new("RGB", (width, total), PAPER)
@@ -88,10 +88,6 @@ def contact_sheet(title: str, lines: Sequence[SheetLine], *, side: int = 180, fo
     if footer:
         _write(canvas, (GAP, top), footer, QUIET, 13, width - 2 * GAP)
     return np.asarray(canvas)
-
-
-def _height(line: SheetLine, side: int) -> int:
-    return side + GAP + LINE_HEIGHT * (bool(line.heading) + bool(line.captions))
 
 
 def _render_line(canvas: Image.Image, line: SheetLine, top: int, side: int) -> None:

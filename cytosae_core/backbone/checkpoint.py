@@ -70,12 +70,9 @@ def _bare(path: Path, content: object) -> StateDict:
         raise BackboneError(f"{path}: holds no tensors by name; give a checkpoint of a vision transformer")
     if any(name.startswith(PREFIX) for name in tensors):
         tensors = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
-    return {_timm_name(k): v for k, v in tensors.items() if k != "mask_token"}
-
-
-def _timm_name(name: str) -> str:
-    """DINOv2's name of a tensor to timm's; they differ in the gated MLP of ViT-g only."""
-    return name.replace(".mlp.w12.", ".mlp.fc1.").replace(".mlp.w3.", ".mlp.fc2.")
+    # DINOv2's names are timm's, but for the gated MLP of ViT-g
+    renamed = {k.replace(".mlp.w12.", ".mlp.fc1.").replace(".mlp.w3.", ".mlp.fc2."): v for k, v in tensors.items()}
+    return {name: tensor for name, tensor in renamed.items() if name != "mask_token"}
 
 
 def load_into(model: nn.Module, state: StateDict, source: str) -> None:
@@ -97,16 +94,12 @@ def load_into(model: nn.Module, state: StateDict, source: str) -> None:
             f"{source} does not fit {type(model).__name__} of {len(expected)} tensors: {told}."
             " Choose the backbone that the checkpoint was made for (DinoBloom S, B, L or G, at 224 px)"
         )
-    _refuse_broken(state, source)
+    broken = [name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise BackboneError(f"{source}: NaN or infinite weights in {_listed(broken)}; download it again")
     model.load_state_dict({name: state[name].float() for name in expected}, strict=True)
 
 
 def _listed(names: list[str]) -> str:
     more = f", ... {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
     return ", ".join(names[:N_NAMED]) + more
-
-
-def _refuse_broken(state: StateDict, source: str) -> None:
-    broken = [name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
-        raise BackboneError(f"{source}: NaN or infinite weights in {_listed(broken)}; download it again")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cytosae_core.evaluation.answers import AnswerTable, compared_questions
-from cytosae_core.study.protocol import Item
 
 NO_CONSENSUS = "no_consensus"
 CONSENSUS = "(consensus)"
@@ -59,7 +58,7 @@ def consensus_table(table: AnswerTable) -> pd.DataFrame:
                     "task_id": task_id,
                     "stage_id": stage.stage_id,
                     "question_id": question.question_id,
-                    **_about(item),
+                    **{name: getattr(item, name) for name in ("item_id", "latent", "stratum", "direction", "rank")},
                     "consensus": verdict.value,
                     "n_for": verdict.n_for,
                     "n_raters": verdict.n_raters,
@@ -68,10 +67,6 @@ def consensus_table(table: AnswerTable) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows).astype({"latent": "Int64", "stratum": "Int64", "rank": "Int64"})
-
-
-def _about(item: Item) -> dict[str, object]:
-    return {name: getattr(item, name) for name in ("item_id", "latent", "stratum", "direction", "rank")}
 
 
 def _by_rater(answers: Mapping[Hashable, str | None]) -> list[str]:

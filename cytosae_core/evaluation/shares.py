@@ -11,7 +11,7 @@ import pandas as pd
 
 from cytosae_core.evaluation.answers import AnswerTable
 from cytosae_core.evaluation.consensus import CONSENSUS, consensus_answers
-from cytosae_core.evaluation.intervals import UNKNOWN, Share, StratumCount, coverage, stratified_share, wilson
+from cytosae_core.evaluation.intervals import UNKNOWN, StratumCount, coverage, stratified_share, wilson
 from cytosae_core.study.tasks import CONCEPT_TASK
 
 COLUMNS = (
@@ -47,11 +47,8 @@ def _rows(table: AnswerTable, rater: str, answers: "pd.Series[str]") -> Iterator
         shares = {"plain": wilson(n_yes, n), "cluster_weighted": stratified_share(strata) if strata else UNKNOWN}
         for weighting, share in shares.items():
             about = {"rater_code": rater, "denominator": denominator, "weighting": weighting, "n_yes": n_yes, "n": n}
-            yield {**about, **_interval(share), "coverage": coverage(strata)}
-
-
-def _interval(share: Share) -> dict[str, float]:
-    return {"share": share.value, "low": share.low, "high": share.high}
+            interval = {"share": share.value, "low": share.low, "high": share.high}
+            yield {**about, **interval, "coverage": coverage(strata)}
 
 
 def _stratum_counts(table: AnswerTable, counted: "pd.Series[str]") -> list[StratumCount]:

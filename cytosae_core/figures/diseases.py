@@ -54,7 +54,8 @@ def disease_plane(
     for group, colour in ((axes.group_a, BLUE), (axes.group_b, ORANGE)):
         own = points.loc[marked.loc[marked["direction"] == group, "latent"]]
         figure.add_trace(_points(f"stronger in {group}: top {len(own)}", own, axes, colour, is_marked=True))
-    ticks = _ticks(floor, top)
+    powers = list(range(int(np.ceil(floor + 0.3)), int(np.floor(top)) + 1))
+    ticks = {"tickvals": [floor, *powers], "ticktext": ["0", *(f"{10.0**power:g}" for power in powers)]}
     figure.update_xaxes(title_text=f"{escape(axes.group_b)}: {axes.unit}", range=[floor - 0.1, top], **ticks)
     figure.update_yaxes(title_text=f"{escape(axes.group_a)}: {axes.unit}", range=[floor - 0.1, top], **ticks)
     styled(figure, f"{axes.group_a} against {axes.group_b}", simulated=simulated, width=820, height=860)
@@ -63,11 +64,6 @@ def disease_plane(
 
 def _log10(values: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
     return np.log10(values, out=np.full(len(values), floor), where=values > 0)
-
-
-def _ticks(floor: float, top: float) -> dict[str, object]:
-    powers = list(range(int(np.ceil(floor + 0.3)), int(np.floor(top)) + 1))
-    return {"tickvals": [floor, *powers], "ticktext": ["0", *(f"{10.0**power:g}" for power in powers)]}
 
 
 def _points(name: str, points: pd.DataFrame, axes: Axes, colour: str, *, is_marked: bool) -> go.Scattergl:

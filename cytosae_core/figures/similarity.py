@@ -49,17 +49,13 @@ def similarity_figure(similarity: FloatArray, groups: pd.DataFrame, *, simulated
     for edge in np.flatnonzero(diagnoses[1:] != diagnoses[:-1]) + 0.5:
         figure.add_hline(y=edge, line={"color": INK, "width": 1})
         figure.add_vline(x=edge, line={"color": INK, "width": 1})
-    ticks = _group_ticks(diagnoses, names)
+    # the name of each group at the middle one of its patients, whose own names show under the pointer
+    groups_shown = list(dict.fromkeys(diagnoses))
+    middles = [names[int(np.median(np.flatnonzero(diagnoses == group)))] for group in groups_shown]
+    ticks = {"tickvals": middles, "ticktext": [escape(group) for group in groups_shown], "showgrid": False}
     figure.update_xaxes(type="category", tickangle=-35, **ticks)
     figure.update_yaxes(type="category", autorange="reversed", **ticks)
     title = f"Similarity of {len(own)} patients by barcode, around their mean"
     styled(figure, title, simulated=simulated, width=900, height=860)
     figure.update_xaxes(ticks="").update_yaxes(ticks="")
     return figure.update_layout(margin={"l": 170, "b": 150})
-
-
-def _group_ticks(diagnoses: NDArray[np.object_], names: list[str]) -> dict[str, object]:
-    """The name of each group at the middle one of its patients, whose own names show under the pointer."""
-    groups = list(dict.fromkeys(diagnoses))
-    middles = [names[int(np.median(np.flatnonzero(diagnoses == group)))] for group in groups]
-    return {"tickvals": middles, "ticktext": [escape(group) for group in groups], "showgrid": False}

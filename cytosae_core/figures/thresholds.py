@@ -30,12 +30,6 @@ def threshold_counts(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["name", "threshold", "n_latents"])
 
 
-def _count_at(rows: pd.DataFrame, threshold: float) -> str:
-    """The count of one name at the threshold, for the legend; nothing where it was not counted there."""
-    found = rows.loc[np.isclose(rows["threshold"], threshold), "n_latents"]
-    return f": {int(found.iloc[0]):,}" if len(found) else ""
-
-
 def threshold_figure(
     counts: pd.DataFrame, title: str, *, simulated: bool, looks: Mapping[str, tuple[int, int]] | None = None
 ) -> go.Figure:
@@ -47,7 +41,8 @@ def threshold_figure(
         raise AnalysisError(f"{title}: no latent is above any threshold, so there is nothing to count")
     figure = go.Figure()
     for number, (name, rows) in enumerate(counts.groupby("name", sort=False)):
-        n_high = _count_at(rows, LOG10_THRESHOLD)
+        at_threshold = rows.loc[np.isclose(rows["threshold"], LOG10_THRESHOLD), "n_latents"]
+        n_high = f": {int(at_threshold.iloc[0]):,}" if len(at_threshold) else ""
         of_colour, of_dash = (looks or {}).get(str(name), (number, number // len(PALETTE)))
         colour, dash = PALETTE[of_colour % len(PALETTE)], DASHES[of_dash % len(DASHES)]
         figure.add_trace(

@@ -52,7 +52,8 @@ def published_quality(table: ImageTable, root: Path) -> QualityRule:
     _check_groups(table, metadata)
     patients = table.frame[["patient", "diagnosis"]].drop_duplicates()
     aml = patients.loc[patients["diagnosis"] != CONTROL, "patient"]
-    left_out = sorted(patient for patient in aml if _malignant_percent(patient, metadata) < MIN_MALIGNANT_PERCENT)
+    malignant = {one: sum(_percent(one, name, metadata[one][name]) for name in MALIGNANT) for one in aml}
+    left_out = sorted(patient for patient, percent in malignant.items() if percent < MIN_MALIGNANT_PERCENT)
     return QualityRule(table.where(~table.frame["patient"].isin(left_out).to_numpy()), tuple(left_out))
 
 
@@ -88,10 +89,6 @@ def _check_groups(table: ImageTable, metadata: Metadata) -> None:
                 f"patient '{patient}' lies in the folder of '{diagnosis}' and is '{bag_label}' in metadata.csv; "
                 "correct the one that is wrong"
             )
-
-
-def _malignant_percent(patient: str, metadata: Metadata) -> float:
-    return sum(_percent(patient, name, metadata[patient][name]) for name in MALIGNANT)
 
 
 def _percent(patient: str, name: str, text: str) -> float:

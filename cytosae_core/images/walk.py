@@ -81,7 +81,9 @@ def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append((entry.path, f"{prefix}{entry.name}/"))
-            elif PurePosixPath(entry.name).suffix.lower() in IMAGE_SUFFIXES or _links_folder(entry):
+            elif PurePosixPath(entry.name).suffix.lower() in IMAGE_SUFFIXES or (
+                entry.is_symlink() and Path(entry.path).is_dir()  # unlike the entry, false for links in a circle
+            ):
                 yield entry, prefix + entry.name
 
 
@@ -91,10 +93,6 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
             yield from entries
     except OSError as error:
         raise ImageTableError(f"{folder}: the folder cannot be read ({error.strerror}); check its rights") from error
-
-
-def _links_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() and Path(entry.path).is_dir()  # unlike the entry, false for links in a circle
 
 
 def _inspect(entry: os.DirEntry[str], relative_path: str, inside: RealFolder) -> FoundImage:
@@ -115,13 +113,9 @@ def _reason(name: str, is_outside: bool, is_file: bool, n_bytes: int) -> str | N
         return "not a regular file"
     if n_bytes == 0:
         return "the file is empty (0 bytes)"
-    if not _is_unicode(name):
+    if any("\ud800" <= character <= "\udfff" for character in name):
         return "the file name is not valid Unicode"
     return None
-
-
-def _is_unicode(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def find_files(dataset: str, root: Path, image_ids: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:

@@ -50,12 +50,11 @@ def _rows(n_images: int, config: SaeConfig, batch: int) -> ImageRows:
     """The images of a batch, (batch_images,)."""
     first = batch * config.batch_images
     epochs, index = np.divmod(np.arange(first, first + config.batch_images), n_images)
-    orders = {epoch: _order(n_images, config, epoch) for epoch in np.unique(epochs).tolist()}
+    orders = {
+        epoch: np.random.default_rng([config.seed, _shuffle(config, epoch)]).permutation(n_images)
+        for epoch in np.unique(epochs).tolist()
+    }
     return np.array([orders[epoch][position] for epoch, position in zip(epochs.tolist(), index.tolist(), strict=True)])
-
-
-def _order(n_images: int, config: SaeConfig, epoch: int) -> ImageRows:
-    return np.random.default_rng([config.seed, _shuffle(config, epoch)]).permutation(n_images)
 
 
 def _of_tokens(tokens: TokenSource, config: SaeConfig, n_taken: int) -> Iterator[Tokens]:

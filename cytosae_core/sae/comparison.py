@@ -11,7 +11,7 @@ from cytosae_core.errors import ArtifactError, ConfigError
 from cytosae_core.progress import Progress, no_progress
 from cytosae_core.sae.baselines import explained_by_components, n_components_at, principal_components
 from cytosae_core.sae.checkpoint import read_converted
-from cytosae_core.sae.metrics import Evaluation, evaluate
+from cytosae_core.sae.metrics import evaluate
 from cytosae_core.sae.model import SparseAutoencoder
 from cytosae_core.sae.run_folder import read_run
 from cytosae_core.tokens.source import StoreTokens
@@ -91,15 +91,12 @@ def _rows(name: str, run: TrainedRun) -> list[dict[str, Any]]:
         "simulated": run.manifest["simulated"],
     }
     components = {"n_numbers": float(n_components), "explained_variance": float(curve[n_components])}
+    names = ("explained_variance", "explained_variance_released", "n_concepts", "dead_share")
+    figures = {figure: getattr(found, figure) for figure in names}
     return [
-        {"model": name, **both, "n_numbers": found.l0, **_figures(found)},
+        {"model": name, **both, "n_numbers": found.l0, **figures},
         {"model": f"{name}: PCA at its L0", **both, **components},
     ]
-
-
-def _figures(found: Evaluation) -> dict[str, Any]:
-    names = ("explained_variance", "explained_variance_released", "n_concepts", "dead_share")
-    return {name: getattr(found, name) for name in names}
 
 
 def _refuse_other_images(runs: Mapping[str, TrainedRun]) -> None:

@@ -37,7 +37,11 @@ def publish_run(state: TrainingState, config: SaeConfig, settings: Mapping[str, 
     for name, content in files_of(checkpoint).items():
         write_whole(folder, name, content)
     n_images = state.step * config.batch_images
-    names = sorted(path.name for path in folder.iterdir() if _belongs(path))
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith((".", "training_state")) and path.name != MANIFEST
+    )
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -71,7 +75,3 @@ def checkpoint_of(state: TrainingState, settings: Mapping[str, Any]) -> Checkpoi
     """The weights as they are published: float32, on the CPU, with the settings as their provenance."""
     weights = {name: weight.detach().float().cpu().contiguous() for name, weight in state.sae.named_parameters()}
     return Checkpoint(weights, {**settings, "simulated": settings["tokens"]["simulated"]})
-
-
-def _belongs(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith((".", "training_state")) and path.name != MANIFEST

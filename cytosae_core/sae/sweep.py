@@ -96,7 +96,9 @@ class _Sweep:
         else:
             if not result.is_finished:
                 return False
-            self.rows.append(_row(point, seed, result, path))
+            window = {"dead_share_window": dead_share_window(path, result.sae.d_sae)}
+            run = {"point": point.name, "seed": seed, "sae_id": result.sae_id}
+            self.rows.append({**run, **result.evaluation, **window})
         self.n_done += _work(point.config) * is_new
         self.write()
         return True
@@ -129,11 +131,6 @@ class _Sweep:
 
 def _work(config: SaeConfig) -> int:
     return config.n_images * config.expansion
-
-
-def _row(point: Point, seed: int, result: TrainResult, path: Path) -> dict[str, Any]:
-    window = {"dead_share_window": dead_share_window(path, result.sae.d_sae)}
-    return {"point": point.name, "seed": seed, "sae_id": result.sae_id, **result.evaluation, **window}
 
 
 def _check_tokens(grid: Grid, tokens: Mapping[int, Split]) -> None:

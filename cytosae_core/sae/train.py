@@ -58,7 +58,9 @@ def train(
     ConfigError where the tokens do not fit the configuration, ArtifactError where `folder` holds a run with other
     settings or the disk is full, TrainingError where the loss or a weight is not finite: what was saved last stays.
     """
-    _refuse_misfit(config, tokens)
+    d_in = tokens.shape[2]
+    if config.d_in != d_in:
+        raise ConfigError(f"d_in is {config.d_in}, and the tokens have width {d_in}; set d_in to {d_in}")
     run = _Run(config, tokens, folder, settings_of(config, tokens), held_out, observers, progress)
     if finished := run.finished():
         return finished
@@ -152,9 +154,3 @@ class _Run:
         for observer in self.observers:
             observer.on_checkpoint(state.step)
         save_state(state, self.settings, self.folder)
-
-
-def _refuse_misfit(config: SaeConfig, tokens: TokenSource) -> None:
-    d_in = tokens.shape[2]
-    if config.d_in != d_in:
-        raise ConfigError(f"d_in is {config.d_in}, and the tokens have width {d_in}; set d_in to {d_in}")

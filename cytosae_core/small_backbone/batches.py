@@ -48,7 +48,8 @@ class Corpus:
         chosen = indices[_turns(len(indices), position, n_real, (self.config.seed, phase, 0))]
         position = (step * self.config.n_workers + rank) * n_rendered
         rendered = _turns(len(self.rendered.images), position, n_rendered, (self.config.seed, phase, 1))
-        generator = torch.Generator().manual_seed(_seed(self.config.seed, phase, step, rank))
+        seed = np.random.SeedSequence((self.config.seed, phase, step, rank)).generate_state(1)[0]
+        generator = torch.Generator().manual_seed(int(seed))
         return self._batch(chosen, rendered, random_view(n_images, generator))
 
     def held_out(self, rank: int, n_images: int) -> Batch:
@@ -78,7 +79,3 @@ def _turns(n_all: int, position: int, n: int, seed: tuple[int, ...]) -> npt.NDAr
     turns = np.arange(position, position + n)
     passes = {int(turn): np.random.default_rng((*seed, int(turn))).permutation(n_all) for turn in turns // n_all}
     return np.array([passes[int(turn // n_all)][turn % n_all] for turn in turns], dtype=int)
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -62,7 +62,8 @@ class GuideHeads(nn.Module):
 
     def find_parts(self, maps: GuideMaps) -> Tensor:
         """Logits (n, 16, 16, n_parts)."""
-        return self.parts(_joined(maps)).permute(0, 2, 3, 1)  # type: ignore[no-any-return]
+        joined = torch.cat((maps.local, enlarged(maps)), 1)
+        return self.parts(joined).permute(0, 2, 3, 1)  # type: ignore[no-any-return]
 
 
 class StudentHeads(nn.Module):
@@ -89,10 +90,6 @@ class StudentHeads(nn.Module):
     def find_parts(self, tokens: StudentTokens) -> Tensor:
         """Logits (n, patches, n_parts)."""
         return self.parts(self.deep_norm(tokens.deep[:, 1:]))  # type: ignore[no-any-return]
-
-
-def _joined(maps: GuideMaps) -> Tensor:
-    return torch.cat((maps.local, enlarged(maps)), 1)
 
 
 def enlarged(maps: GuideMaps) -> Tensor:

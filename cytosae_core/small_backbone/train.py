@@ -101,7 +101,9 @@ class PhaseRun:
 
     def go(self, progress: Progress) -> None:
         """Train to the end of the phase; nothing happens where it is behind us."""
-        self.learning = self._learning()
+        of_guide = [self.networks.guide, self.networks.guide_heads]
+        of_student = [self.networks.student, self.networks.student_heads]
+        self.learning: list[nn.Module] = of_guide if self.number == 0 else of_student
         self.optimisers = make_optimisers(self.learning, self.corpus.config.weight_decay)
         first = self._resume()
         for step in range(first, self.phase.n_steps):
@@ -113,12 +115,6 @@ class PhaseRun:
             if n_done % self.corpus.config.checkpoint_every == 0 or n_done == self.phase.n_steps:
                 self._save(n_done)
             progress(n_done, self.phase.n_steps)
-
-    def _learning(self) -> list[nn.Module]:
-        networks = self.networks
-        return (
-            [networks.guide, networks.guide_heads] if self.number == 0 else [networks.student, networks.student_heads]
-        )
 
     def _step(self, step: int) -> float:
         config = self.corpus.config

@@ -32,7 +32,9 @@ def picture_bytes(cell: RenderedCell, size: tuple[int, int], suffix: str) -> byt
     elif suffix.lower() in (".jpg", ".jpeg"):
         image.save(buffer, "JPEG", quality=92, comment=NOTICE.encode())
     else:
-        image.save(buffer, "PNG", pnginfo=_png_text())
+        text = PngInfo()
+        text.add_text("Description", NOTICE)
+        image.save(buffer, "PNG", pnginfo=text)
     return buffer.getvalue()
 
 
@@ -54,9 +56,3 @@ def read_masks(path: Path) -> dict[str, Mask]:
     except (OSError, ValueError, KeyError) as error:
         raise ImageError(f"{path} is not a masks file ({error}): render the data set again.") from error
     return {str(name): (parts >> np.uint16(bit)) & 1 == 1 for bit, name in enumerate(names)}
-
-
-def _png_text() -> PngInfo:
-    text = PngInfo()
-    text.add_text("Description", NOTICE)
-    return text

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cytosae_core.simulated.cells.frame import Array, Frame, Mask
-from cytosae_core.simulated.cells.parameters import GranuleKind, Granules
+from cytosae_core.simulated.cells.parameters import Granules
 
 _SPREAD = {"eosinophilic": 0.12, "basophilic": 0.30, "azurophilic": 0.28, "neutrophilic": 0.25}
 """Variation of the radius within a cell (standard deviation of the logarithm)."""
@@ -28,11 +28,13 @@ def render_granules(
 ) -> GranulePicture:
     """Strew granules over a cell, mostly beside its nucleus; both are given as signed distances."""
     radii = granules.radius * np.exp(rng.normal(0, _SPREAD[granules.kind], granules.count))
-    weight = _weight(granules, cell, nucleus)
+    beside = np.where(nucleus > 0.4 * granules.radius, 1.0, granules.over_nucleus)
+    weight: Array = np.where(cell < -(granules.radius + 0.12), beside, 0.0)  # chance of a centre per pixel
     if granules.kind == "eosinophilic":
         centres = _packed(weight, frame, granules, rng)
     else:
-        centres = _places(weight, frame, radii, _spacing(granules.kind), rng)
+        spacing = {"basophilic": 1.25, "azurophilic": 1.3}.get(granules.kind, 1.5)  # between two granules, in radii
+        centres = _places(weight, frame, radii, spacing, rng)
     radii = radii[: len(centres)]
     strength = np.exp(rng.normal(0, 0.28, len(centres)))
     amount, mask = stamp(frame, centres, radii, strength)
@@ -77,18 +79,6 @@ def _packed(weight: Array, frame: Frame, granules: Granules, rng: np.random.Gene
     at = np.clip(at, 0, np.array(frame.shape[::-1]) - 1)
     spots = rng.permutation(spots[weight[at[:, 1], at[:, 0]] == 1], axis=0)
     return spots[: granules.count]
-
-
-def _spacing(kind: GranuleKind) -> float:
-    """Smallest distance between two granules, in radii."""
-    return {"basophilic": 1.25, "azurophilic": 1.3}.get(kind, 1.5)
-
-
-def _weight(granules: Granules, cell: Array, nucleus: Array) -> Array:
-    """Chance of a granule's centre per pixel."""
-    beside = np.where(nucleus > 0.4 * granules.radius, 1.0, granules.over_nucleus)
-    weight: Array = np.where(cell < -(granules.radius + 0.12), beside, 0.0)
-    return weight
 
 
 def _places(weight: Array, frame: Frame, radii: Array, spacing: float, rng: np.random.Generator) -> Array:

@@ -29,7 +29,9 @@ def render_leukocyte(
     nucleus = _nucleus(parameters, cell, centre, frame, seed)
     _lay_ground(scene, parameters, cell, nucleus.distance, frame, seed)
     counts = _lay_granules(scene, parameters, cell, nucleus.distance, frame, seed, main=main)
-    _lay_nucleus(scene, nucleus, frame)
+    scene.dye(frame, "chromatin", nucleus.chromatin)
+    scene.dye(frame, "matrix", nucleus.matrix)
+    scene.dye(frame, "blue", 0.30 * nucleus.nucleoli)
     _lay_inclusions(scene, parameters, cell, nucleus.distance, frame, seed, main=main)
     scene.occupied[frame.place] = np.minimum(scene.occupied[frame.place], cell)
     _mark(scene, cell, nucleus, frame, main=main)
@@ -68,12 +70,6 @@ def _lay_granules(
         if main:
             scene.mark(frame, f"{granules.kind}_granules", picture.mask)
     return counts
-
-
-def _lay_nucleus(scene: Scene, nucleus: NucleusPicture, frame: Frame) -> None:
-    scene.dye(frame, "chromatin", nucleus.chromatin)
-    scene.dye(frame, "matrix", nucleus.matrix)
-    scene.dye(frame, "blue", 0.30 * nucleus.nucleoli)
 
 
 def _lay_inclusions(

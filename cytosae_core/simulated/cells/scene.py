@@ -30,10 +30,6 @@ FAR = 99.0
 """Distance, micrometres, that stands for `nothing near`."""
 
 
-def _no_masks() -> dict[str, Mask]:
-    return {name: np.zeros((SIDE, SIDE), dtype=np.bool_) for name in MASK_NAMES}
-
-
 @dataclass(eq=False)
 class Scene:
     """Everything rendered so far."""
@@ -44,7 +40,9 @@ class Scene:
     """Optical density (3, 288, 288)."""
     occupied: Array = field(default_factory=lambda: np.full((SIDE, SIDE), FAR))
     """Signed distance to the nearest white cell, micrometres."""
-    masks: dict[str, Mask] = field(default_factory=_no_masks)
+    masks: dict[str, Mask] = field(
+        default_factory=lambda: {name: np.zeros((SIDE, SIDE), dtype=np.bool_) for name in MASK_NAMES}
+    )
 
     def dye(self, frame: Frame, name: str, amount: Array) -> None:
         """Add `amount` (height, width) of a dye in a window."""

@@ -7,7 +7,9 @@ from cytosae_core.simulated.cells.frame import Array
 
 def ellipse(x: Array, y: Array, centre: tuple[float, float], axes: tuple[float, float], angle: float) -> Array:
     """Return the approximate signed distance to an ellipse with semi-axes `axes`, turned by `angle` radians."""
-    u, v = _turned(x - centre[0], y - centre[1], angle)
+    cos, sin = np.cos(angle), np.sin(angle)
+    right, down = x - centre[0], y - centre[1]
+    u, v = right * cos + down * sin, down * cos - right * sin
     level = np.sqrt((u / axes[0]) ** 2 + (v / axes[1]) ** 2) + 1e-9
     slope = np.sqrt((u / axes[0] ** 2) ** 2 + (v / axes[1] ** 2) ** 2) + 1e-9
     # level * (level - 1) / slope is exact for circles and first-order exact on the outline of an ellipse
@@ -43,8 +45,3 @@ def cover(distance: Array, width: float) -> Array:
     ramp = np.clip(0.5 - distance / width, 0, 1)
     covered: Array = ramp * ramp * (3 - 2 * ramp)
     return covered
-
-
-def _turned(x: Array, y: Array, angle: float) -> tuple[Array, Array]:
-    cos, sin = np.cos(angle), np.sin(angle)
-    return x * cos + y * sin, y * cos - x * sin

@@ -64,11 +64,9 @@ class Plan:
     @property
     def digest(self) -> str:
         """Identity of the configuration: hexadecimal."""
-        return digest_of(self._identity(), is_spaced=True)[:16]
-
-    def _identity(self) -> dict[str, Any]:
         versions = {"format_version": FORMAT_VERSION, "drawing_version": RENDERING_VERSION}
-        return versions | {"style": self.style, "with_masks": self.with_masks} | self.configuration
+        identity = versions | {"style": self.style, "with_masks": self.with_masks} | self.configuration
+        return digest_of(identity, is_spaced=True)[:16]
 
 
 def carry_out(plan: Plan, progress: Progress = no_progress, n_workers: int = 1) -> tuple[Path, pd.DataFrame]:
@@ -76,7 +74,7 @@ def carry_out(plan: Plan, progress: Progress = no_progress, n_workers: int = 1) 
 
     Raises ConfigError where the goal holds something else, ArtifactError where the disk is full.
     """
-    work = _work_folder(plan)
+    work = plan.goal.with_name(f".{plan.goal.name}.{plan.digest}.part")
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -139,7 +137,7 @@ def publish(plan: Plan, work: Path, attributes: pd.DataFrame) -> Path:
         "with_masks": plan.with_masks,
         "mask_names": list(MASK_NAMES),
         "n_images": len(attributes),
-        "um_per_px": _um_per_px(plan.style),
+        "um_per_px": STYLES[plan.style].field_um / STYLES[plan.style].file_size[0],
         "libraries": library_versions("numpy", "scipy", "pillow"),
         "files": [record._asdict() for record in describe(work, names).values()],
     }
@@ -156,10 +154,6 @@ def _keep_freed_memory() -> None:
     """
     block = np.empty(31 * 2**20, dtype=np.uint8)
     del block
-
-
-def _work_folder(plan: Plan) -> Path:
-    return plan.goal.with_name(f".{plan.goal.name}.{plan.digest}.part")
 
 
 def _rows_so_far(work: Path, log: Path) -> dict[str, Attributes]:
@@ -190,10 +184,6 @@ def _render(plan: Plan, job: Job, work: Path) -> Attributes:
 
 def _write(path: Path, content: bytes) -> None:
     write_whole(path.parent, path.name, content, is_synced=False)
-
-
-def _um_per_px(style: str) -> float:
-    return STYLES[style].field_um / STYLES[style].file_size[0]
 
 
 def _counted(attributes: pd.DataFrame, columns: Iterable[str]) -> str:
