@@ -7,7 +7,8 @@ import _root
 from _cli import run
 from _database import open_database
 
-from cytosae_core.judging.database import backup
+from cytosae_core.judging.chain import Head, heads
+from cytosae_core.judging.database import backup, examine, reading
 from cytosae_core.judging.repository import utcnow
 
 
@@ -30,9 +31,17 @@ def main(config: Config) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
     n_judgements = backup(engine, output)
     print(f"{output}: {n_judgements} judgements, checked.")
+    for head in heads_of(output):
+        print(f"  head {head}")
     print(
         "To restore it, stop the app, remove the database with its -wal and -shm files, and put this file in its place."
     )
+
+
+def heads_of(backup_path: Path) -> list[Head]:
+    """The heads of the chains in the copy: written down elsewhere, they show later that nothing was changed."""
+    with reading(examine(backup_path).engine) as connection:
+        return heads(connection)
 
 
 if __name__ == "__main__":

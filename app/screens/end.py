@@ -19,4 +19,8 @@ def show(context: Context, task_id: str) -> None:
         if left:
             st.page_link(context.pages[f"task-{other.task_id}"], label=f"Go on with “{other.title}” ({left} left)")
     st.page_link(context.pages["answers"], label="Look through my answers, and revise them")
+    st.caption(
+        f"Receipt, to keep with your notes: {repository().studies.chain_head(study.study_id)}. With it, "
+        "scripts/verify_study.py shows that nothing saved until now was changed."
+    )
     notices.show_research_use()

@@ -7,6 +7,7 @@ from cytosae_core.doctor.finding import Finding, State
 from cytosae_core.errors import CytosaeError
 from cytosae_core.judging.database import Examined, examine
 from cytosae_core.judging.repository import Repository
+from cytosae_core.judging.verification import Verdict, verify
 
 _RESTORE = "restore a backup that scripts/backup_database.py made"
 
@@ -28,6 +29,7 @@ def check_studies(root: Path, database: str, atlas: str = "", *, is_quick: bool 
     if found.is_current:
         repository = Repository(found.engine)
         findings += [_of_study(root, repository, one.study_id, atlas, is_quick) for one in repository.studies.all()]
+        findings += [_of_judgements(verdict) for verdict in verify(found.engine)]
     found.engine.dispose()
     return findings
 
@@ -39,6 +41,16 @@ def _of_database(database: str, found: Examined) -> Finding:
         remedy = "make a backup (a copy, with nobody at work), then start the app: it migrates"
         return Finding("database", State.NOTE, f"{database} has schema {found.revision}, an older one", remedy)
     return Finding("database", State.OK, f"{database}, whole, newest schema, {found.n_judgements:,} judgements")
+
+
+def _of_judgements(verdict: Verdict) -> Finding:
+    if verdict.faults:
+        remedy = (
+            "keep the file as it is, and compare it with backups and exports: scripts/verify_study.py names all faults"
+        )
+        return Finding("judgements", State.FAULT, f"{verdict.study_id}: {'; '.join(verdict.faults[:3])}", remedy)
+    since = f", chained since {verdict.head.started_at:%Y-%m-%d}" if verdict.head else ""
+    return Finding("judgements", State.OK, f"{verdict.study_id}: {verdict.n_judgements} as they were saved{since}")
 
 
 def _of_study(root: Path, repository: Repository, study_id: str, stand_in: str, is_quick: bool) -> Finding:

@@ -26,9 +26,18 @@ def first_page(tmp_path, monkeypatch):
 
 
 def test_an_empty_database_says_how_to_make_a_study(first_page, tmp_path):
+    open_engine(tmp_path / "annotations.db").dispose()
     page = first_page(tmp_path / "annotations.db")
     assert not page.exception
     assert "scripts/create_study.py" in page.info[0].value
+
+
+def test_a_database_that_is_not_there_is_said_and_not_made(first_page, tmp_path):
+    page = first_page(tmp_path / "annotations.db")
+    assert not page.exception
+    assert "there is no database at" in page.error[0].value
+    assert "scripts/create_study.py" in page.error[0].value
+    assert list(tmp_path.glob("annotations.db*")) == []
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(first_page, tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -90,12 +91,24 @@ def test_the_pins_of_this_project_are_read():
 
 def test_a_whole_database_is_found_with_its_study_and_atlas_and_stays_as_it_is(site: Site):
     before = digest(site.database_path)
-    database, study = check_studies(ROOT, str(site.database_path))
+    database, study, judgements = check_studies(ROOT, str(site.database_path))
     assert database.state is State.OK
     assert "newest schema, 0 judgements" in database.found
     assert study.state is State.OK
     assert site.study.study_id in study.found
+    assert judgements.state is State.OK
+    assert f"{site.study.study_id}: 0 as they were saved, chained since" in judgements.found
     assert digest(site.database_path) == before
+
+
+def test_judgements_that_were_changed_behind_the_apps_back_are_a_fault(tmp_path, prepared):
+    made = copied_site(prepared, tmp_path)
+    with sqlite3.connect(made.database_path) as connection:
+        connection.execute("UPDATE study_states SET n_judgements = 2")
+    fault = check_studies(ROOT, str(made.database_path))[-1]
+    assert fault.state is State.FAULT
+    assert "the last 2 of 2 judgements are missing" in fault.found
+    assert "scripts/verify_study.py" in fault.remedy
 
 
 def test_an_atlas_with_a_changed_byte_is_a_fault_unless_it_is_only_opened(tmp_path, prepared, monkeypatch):
@@ -139,7 +152,7 @@ def test_the_doctor_starts_under_a_python_that_has_nothing_and_says_what_is_miss
     command = [tmp_path / "bare" / "bin" / "python", ROOT / "scripts" / "doctor.py", "--database", tmp_path / "none.db"]
     done = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    assert "missing: streamlit, sqlalchemy" in done.stdout
+    assert "missing: streamlit, starlette, anyio, sqlalchemy" in done.stdout
     assert "-> bash scripts/start.sh" in done.stdout
 
 
