@@ -289,9 +289,19 @@ def test_an_export_of_the_database_of_version_1_has_the_tables_that_version_1_ex
     path = export_study(repository, STUDY["study_id"], tmp_path, n_resamples=STUDY["n_resamples"])
     names = {file.name for file in EXPORT.glob("*.parquet")}
     assert names == {file.name for file in path.glob("*.parquet")}
-    for name in names - {"codebook_SIMULATED.parquet"}:  # its words may be put better
+    for name in names - {"codebook_SIMULATED.parquet", "agreement_SIMULATED.parquet"}:  # its words may be put better
         exported = pd.read_parquet(EXPORT / name)
         # Later versions add columns; those that version 1 knew stay as they were.
         pd.testing.assert_frame_equal(pd.read_parquet(path / name)[list(exported)], exported)
     agreement = json.loads((path / "agreement_SIMULATED.json").read_text(encoding="utf-8"))["rows"]
-    assert agreement == STUDY["agreement"]
+    for before, now in same_rows(STUDY["agreement"], agreement):
+        # The intervals of version 1 were too narrow; its weights took some from clusters with missing answers.
+        kept = ["n_raters", "n_items", "n_resamples", *(["value"] if before["weighting"] == "plain" else [])]
+        assert [now[name] for name in kept] == pytest.approx([before[name] for name in kept])
+
+
+def same_rows(before, now):
+    """Each row of agreement that version 1 exported, beside the one of today."""
+    keys = ("task_id", "stage_id", "question_id", "raters", "statistic", "weighting")
+    by_key = {tuple(row[key] for key in keys): row for row in now}
+    return [(row, by_key[tuple(row[key] for key in keys)]) for row in before]

@@ -1,136 +1,164 @@
-"""How well raters agree: pure functions on an array of category codes.
+"""How well raters agree: pure functions of the sums of a tally.
 
-`ratings` is `(n_items, n_raters)`, whole codes from 0, with -1 or NaN where a rater gave no answer. Every statistic
-takes optional item weights, `(n_items,)` or `(n_resamples, n_items)`, and gives one value for each row of weights:
-a resample is nothing but a row of weights, which is what makes the bootstrap fast. A value that the data
-does not define is NaN, never 0 or 1. Letters: r_ik raters who put item i into category k, r_i = sum_k r_ik,
-n items, q categories.
+Each function takes `Sums` and gives one value, or one for each resample; a value that the data does not define
+is NaN, never 0 or 1. All but the specific agreement have the form (p_a - p_e) / (1 - p_e): `p_a` agreement that was
+observed, `p_e` agreement by chance, on which the coefficients differ.
 
-Formulas with gaps: K. L. Gwet, Handbook of Inter-Rater Reliability, 4th edition (2014), chapters 2 and 5.
+Letters as in tally.py, and w_kl how nearly categories k and l agree (scales.py; by default 1 if k = l, else 0).
+Formulas with gaps: K. L. Gwet, Handbook of Inter-Rater Reliability, 4th edition (2014), chapters 2 to 5.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from cytosae_core.errors import AnalysisError
+from cytosae_core.evaluation.tally import FloatArray, Sums
 
 NO_VARIATION = 1e-12
 """Chance agreement closer to 1 than this means that only one category was used."""
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A value, with the agreement by chance that it was corrected for."""
+
+    value: FloatArray
+    chance: FloatArray
 
 
-def percent_agreement(ratings: ArrayLike, weights: FloatArray | None = None) -> FloatArray:
-    """Share of agreeing pairs of answers: mean over items with r_i >= 2 of sum_k r_ik (r_ik - 1) / (r_i (r_i - 1))."""
-    counts = _counts(category_codes(ratings))
-    n_answers = counts.sum(axis=1)
-    is_paired = n_answers >= 2
-    n_pairs = np.where(is_paired, n_answers * (n_answers - 1), 1.0)
-    agreeing = (counts * (counts - 1)).sum(axis=1) / n_pairs
-    return _ratio(_weighted(agreeing, weights), _weighted(is_paired, weights))
+def percent_agreement(sums: Sums, weights: FloatArray | None = None) -> FloatArray:
+    """Share of agreeing pairs of answers, p_a.
 
-
-def cohen_kappa(ratings: ArrayLike, weights: FloatArray | None = None) -> FloatArray:
-    """Cohen's kappa (1960) of two raters, over the items that both answered.
-
-    (p_a - p_e) / (1 - p_e) with p_e = sum_k p_k. p_.k, the products of the two raters' own shares. NaN when
-    both used one and the same category throughout. Raises AnalysisError unless there are two raters.
+    Mean over items with r_i >= 2 of sum_kl w_kl r_ik (r_il - [k = l]) / (r_i (r_i - 1)).
     """
-    codes = category_codes(ratings)
-    if codes.shape[1] != 2:
-        raise AnalysisError(f"Cohen's kappa is for 2 raters, not {codes.shape[1]}; use fleiss_kappa")
-    is_complete: BoolArray = np.all(codes >= 0, axis=1)
-    n_categories = int(codes.max(initial=0)) + 1
-    shares = [_shares(_counts(codes[:, [rater]], n_categories), is_complete, weights) for rater in (0, 1)]
-    agreeing = is_complete & (codes[:, 0] == codes[:, 1])
-    observed = _ratio(_weighted(agreeing, weights), _weighted(is_complete, weights))
-    return _beyond_chance(observed, (shares[0] * shares[1]).sum(axis=-1))
+    return ratio(_between(sums.pairs, _or_identity(sums, weights)), sums.n_paired)
 
 
-def fleiss_kappa(ratings: ArrayLike, weights: FloatArray | None = None) -> FloatArray:
-    """Fleiss' kappa (1971) of any number of raters, with gaps after Gwet.
+def specific_agreement(sums: Sums, category: int) -> FloatArray:
+    """Chance that another rater gives the answer too, given that one rater gave it.
 
-    (p_a - p_e) / (1 - p_e) with p_a the percent agreement, p_e = sum_k pi_k^2, and pi_k the mean of
-    r_ik / r_i over items with at least one answer. NaN when only one category was used.
+    sum_i r_ik (r_ik - 1) / (r_i - 1) over sum_i r_ik, items with r_i >= 2: for yes the positive, for no the negative
+    agreement (Cicchetti and Feinstein, J Clin Epidemiol 43, 551, 1990; several raters: Spitzer and Fleiss, Br J
+    Psychiatry 125, 341, 1974). NaN when nobody gave the answer.
     """
-    shares = _mean_shares(ratings, weights)
-    return _beyond_chance(percent_agreement(ratings, weights), (shares**2).sum(axis=-1))
+    return ratio(sums.coincidences[..., category, category], sums.coincidences[..., category, :].sum(axis=-1))
 
 
-def gwet_ac1(ratings: ArrayLike, weights: FloatArray | None = None, *, n_categories: int) -> FloatArray:
-    """Gwet's AC1 (2008): as Fleiss' kappa, with p_e = sum_k pi_k (1 - pi_k) / (q - 1).
+def fleiss_kappa(sums: Sums, weights: FloatArray | None = None) -> Coefficient:
+    """Fleiss' kappa (Psychol Bull 76, 378, 1971), with gaps after Gwet.
 
-    `n_categories` is q, the answers that could be given, used or not. It does not collapse when nearly
-    all items fall into one category, as kappa does; it is no substitute for kappa either.
+    p_e = sum_kl w_kl pi_k pi_l with pi_k the mean of r_ik / r_i over items with an answer.
     """
-    if n_categories < 2:
-        raise AnalysisError(f"AC1 needs at least 2 categories that could be chosen, not {n_categories}")
-    shares = _mean_shares(ratings, weights)
-    chance = (shares * (1 - shares)).sum(axis=-1) / (n_categories - 1)
-    return _beyond_chance(percent_agreement(ratings, weights), chance)
+    used = _or_identity(sums, weights)
+    shares = _mean_shares(sums)
+    return beyond_chance(percent_agreement(sums, used), _between(shares[..., :, None] * shares[..., None, :], used))
 
 
-def krippendorff_alpha(ratings: ArrayLike, weights: FloatArray | None = None) -> FloatArray:
-    """Krippendorff's alpha for nominal data (Content Analysis, 2004, chapter 11), over items with r_i >= 2.
+def conger_kappa(sums: Sums, weights: FloatArray | None = None) -> Coefficient:
+    """Conger's kappa (Psychol Bull 88, 322, 1980): Cohen's for any number of raters.
 
-    (a_o - a_e) / (1 - a_e) with N = sum_i r_i, a_o = sum_ik r_ik (r_ik - 1) / (r_i - 1) / N, n_k = sum_i r_ik and
-    a_e = sum_k n_k (n_k - 1) / (N (N - 1)). NaN when only one category was used.
+    p_e = mean over pairs of raters g and h of sum_kl w_kl p_gk p_hl, with p_gk the share of category k among the
+    answers of rater g. Raters without answers are left out.
     """
-    counts = _counts(category_codes(ratings))
-    counts = counts * (counts.sum(axis=1) >= 2)[:, None]
-    n_answers = counts.sum(axis=1)
-    agreeing = (counts * (counts - 1)).sum(axis=1) / np.maximum(n_answers - 1, 1)
-    per_category, n_all = _weighted(counts, weights), _weighted(n_answers, weights)
-    expected = _ratio((per_category * (per_category - 1)).sum(axis=-1), n_all * (n_all - 1))
-    return _beyond_chance(_ratio(_weighted(agreeing, weights), n_all), expected)
+    used = _or_identity(sums, weights)
+    n_given = sums.by_rater.sum(axis=-1)
+    shares = np.nan_to_num(ratio(sums.by_rater, n_given[..., None]))
+    total, n_raters = shares.sum(axis=-2), (n_given > 0).sum(axis=-1).astype(np.float64)
+    # All pairs less those of a rater with themselves.
+    together = _between(total[..., :, None] * total[..., None, :], used)
+    alone = np.einsum("...gk,kl,...gl->...", shares, used, shares)
+    return beyond_chance(percent_agreement(sums, used), ratio(together - alone, n_raters * (n_raters - 1)))
 
 
-def category_codes(ratings: ArrayLike) -> IntArray:
-    """Ratings as whole numbers with -1 for no answer; raises AnalysisError for anything else."""
-    values = np.asarray(ratings, dtype=np.float64)
-    if values.ndim != 2:
-        raise AnalysisError(f"ratings have {values.ndim} dimensions; give an array (n_items, n_raters)")
-    codes = np.where(np.isnan(values), -1, values).astype(np.int64)
-    is_wrong = (codes < -1) | (~np.isnan(values) & (codes != values))
-    if is_wrong.any():
-        raise AnalysisError(f"{values[is_wrong][0]} is not a category code; use 0, 1, 2, ..., and -1 for no answer")
-    return codes
+def brennan_prediger(sums: Sums, weights: FloatArray | None = None) -> Coefficient:
+    """Brennan and Prediger's coefficient (Educ Psychol Meas 41, 687, 1981): p_e = sum_kl w_kl / q^2.
+
+    With two categories the PABAK of Byrt, Bishop and Carlin.
+    """
+    used = _or_identity(sums, weights)
+    observed = percent_agreement(sums, used)
+    return beyond_chance(observed, np.full_like(observed, used.mean()))
 
 
-def _counts(codes: IntArray, n_categories: int | None = None) -> FloatArray:
-    """r_ik `(n_items, n_categories)`."""
-    n = int(codes.max(initial=0)) + 1 if n_categories is None else n_categories
-    counts: FloatArray = (codes[:, :, None] == np.arange(n)).sum(axis=1).astype(np.float64)
-    return counts
+def gwet_ac1(sums: Sums) -> Coefficient:
+    """Gwet's AC1 (Br J Math Stat Psychol 61, 29, 2008): p_e = sum_k pi_k (1 - pi_k) / (q - 1).
+
+    It does not collapse when nearly all items fall into one category, as kappa does; it is no substitute for
+    kappa either. Raises AnalysisError unless there are two categories to choose from.
+    """
+    return gwet_ac2(sums, np.eye(sums.n_categories))
 
 
-def _weighted(values: NDArray[np.generic], weights: FloatArray | None) -> FloatArray:
-    """Sum over items, once for each row of weights."""
-    numbers = values.astype(np.float64)
-    total: FloatArray = numbers.sum(axis=0) if weights is None else weights @ numbers
-    return total
+def gwet_ac2(sums: Sums, weights: FloatArray) -> Coefficient:
+    """Gwet's AC2 (Handbook, chapter 3): AC1 with w_kl; p_e = sum_kl w_kl / (q (q - 1)) sum_k pi_k (1 - pi_k)."""
+    q = sums.n_categories
+    if q < 2:
+        raise AnalysisError(f"AC1 and AC2 need at least 2 categories that could be chosen, not {q}; raise n_categories")
+    shares = _mean_shares(sums)
+    chance = weights.sum() / (q * (q - 1)) * (shares * (1 - shares)).sum(axis=-1)
+    return beyond_chance(percent_agreement(sums, weights), chance)
 
 
-def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+def krippendorff_alpha(sums: Sums, *, ordinal: bool = False) -> Coefficient:
+    """Krippendorff's alpha (Content Analysis, 2004, chapter 11), nominal or ordinal, over items with r_i >= 2.
+
+    1 - D_o / D_e with o_kl the coincidences, n_k = sum_l o_kl, N = sum_k n_k, D_o = sum_kl o_kl d_kl / N and
+    D_e = sum_kl (n_k n_l - [k = l] n_k) d_kl / (N (N - 1)). Nominal: d_kl = 1 unless k = l. Ordinal: d_kl the square of
+    the number of answers from k to l, half of those in k and l, over the largest such square. `chance` is 1 - D_e.
+    """
+    per_category = sums.coincidences.sum(axis=-1)
+    n_all = per_category.sum(axis=-1)
+    distance = _ordinal_distance(per_category) if ordinal else 1 - np.eye(sums.n_categories)
+    observed = ratio((sums.coincidences * distance).sum(axis=(-2, -1)), n_all)
+    together = per_category[..., :, None] * per_category[..., None, :]
+    expected = ratio((together * distance).sum(axis=(-2, -1)), n_all * (n_all - 1))
+    return beyond_chance(1 - observed, 1 - expected)
+
+
+def cohen_kappa(sums: Sums, weights: FloatArray | None = None) -> Coefficient:
+    """Cohen's kappa (Educ Psychol Meas 20, 37, 1960) of two raters, over the items that both answered.
+
+    p_e = sum_kl w_kl p_k. p_.l, the products of the two raters' own shares: Conger's for two raters without
+    gaps, so answers without a counterpart have to be taken out first (`paired_codes`). Raises AnalysisError unless
+    there are two raters.
+    """
+    n_raters = sums.by_rater.shape[-2]
+    if n_raters != 2:
+        raise AnalysisError(f"Cohen's kappa is for 2 raters, not {n_raters}; use fleiss_kappa or conger_kappa")
+    return conger_kappa(sums, weights)
+
+
+def beyond_chance(observed: FloatArray, chance: FloatArray) -> Coefficient:
+    """(observed - chance) / (1 - chance), NaN where chance alone would agree."""
+    is_defined = chance < 1 - NO_VARIATION
+    value = np.where(is_defined, (observed - chance) / np.where(is_defined, 1 - chance, 1), np.nan)
+    return Coefficient(value, chance)
+
+
+def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Quotient, NaN where there is nothing below the line."""
     result: FloatArray = np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), np.nan)
     return result
 
 
-def _shares(values: FloatArray, is_used: BoolArray, weights: FloatArray | None) -> FloatArray:
-    """Weighted mean of the rows of `values` that are used: `(..., n_categories)`."""
-    return _ratio(_weighted(values * is_used[:, None], weights), _weighted(is_used, weights)[..., None])
+def _between(pairs: FloatArray, weights: FloatArray) -> FloatArray:
+    """sum_kl w_kl x_kl."""
+    total: FloatArray = (pairs * weights).sum(axis=(-2, -1))
+    return total
 
 
-def _mean_shares(ratings: ArrayLike, weights: FloatArray | None) -> FloatArray:
-    """pi_k `(..., n_categories)`: mean of r_ik / r_i over items with at least one answer."""
-    counts = _counts(category_codes(ratings))
-    n_answers = counts.sum(axis=1)
-    return _shares(counts / np.maximum(n_answers, 1)[:, None], n_answers >= 1, weights)
+def _or_identity(sums: Sums, weights: FloatArray | None) -> FloatArray:
+    return np.eye(sums.n_categories) if weights is None else weights
 
 
-def _beyond_chance(observed: FloatArray, chance: FloatArray) -> FloatArray:
-    is_defined = chance < 1 - NO_VARIATION
-    result: FloatArray = np.where(is_defined, (observed - chance) / np.where(is_defined, 1 - chance, 1), np.nan)
-    return result
+def _mean_shares(sums: Sums) -> FloatArray:
+    return ratio(sums.shares, sums.n_answered[..., None])
+
+
+def _ordinal_distance(per_category: FloatArray) -> FloatArray:
+    """((n_k + ... + n_l) - (n_k + n_l) / 2)^2 for each pair of categories, over the largest of them."""
+    middle = per_category.cumsum(axis=-1) - per_category / 2
+    distance = (middle[..., :, None] - middle[..., None, :]) ** 2
+    scaled: FloatArray = distance / np.maximum(distance.max(axis=(-2, -1), keepdims=True), NO_VARIATION)
+    return scaled

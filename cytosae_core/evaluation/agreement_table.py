@@ -1,23 +1,17 @@
 """Agreement on every choice that raters make, among all raters and for each pair."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
-from itertools import combinations
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cytosae_core.evaluation.agreement import (
-    cohen_kappa,
-    fleiss_kappa,
-    gwet_ac1,
-    krippendorff_alpha,
-    percent_agreement,
-)
-from cytosae_core.evaluation.answers import AnswerTable, compared_questions
-from cytosae_core.evaluation.bootstrap import N_RESAMPLES, Statistic, estimate
+from cytosae_core.evaluation.answers import AnswerTable, compared_questions, ordered_questions
+from cytosae_core.evaluation.bootstrap import N_RESAMPLES, check_resamples, design
+from cytosae_core.evaluation.pairs import rater_pairs
+from cytosae_core.evaluation.question import PAIR_STATISTICS, AgreementRow, Rated, agreement_rows, statistics_of
+from cytosae_core.evaluation.tally import FloatArray, IntArray
+from cytosae_core.study.protocol import Item, Question, Stage
 
 COLUMNS = (
     "task_id",
@@ -26,97 +20,127 @@ COLUMNS = (
     "raters",
     "n_raters",
     "statistic",
+    "answer",
     "weighting",
     "value",
     "low",
     "high",
+    "crossed_low",
+    "crossed_high",
+    "chance",
     "undefined_share",
     "n_items",
     "n_resamples",
     "note",
 )
 ALL_RATERS = "all"
+PLAIN, CLUSTER_WEIGHTED = "plain", "cluster_weighted"
 
 _ONE_RATER = "needs at least two raters"
 _NO_PAIRS = "no item was answered by two raters"
 _UNDEFINED = "not defined: only one answer was given"
-_NO_WIDTH = "every resample gives the same value: not certainty"
-
-
-@dataclass(frozen=True)
-class _Ratings:
-    """Answers to one question as codes, with what the bootstrap needs."""
-
-    codes: NDArray[np.int64]
-    """(n_items, n_raters)"""
-    strata: NDArray[np.str_]
-    weights: NDArray[np.float64] | None
-    """Latents that each item stands for; None where items were not sampled from strata."""
-    n_categories: int
+_NEVER_GIVEN = "not defined: nobody gave this answer"
+_NO_DISAGREEMENT = "all pairs agree: the width of the interval is that of the weak prior"
 
 
 def agreement_table(table: AnswerTable, *, n_resamples: int = N_RESAMPLES, seed: int) -> pd.DataFrame:
-    """Estimates with bootstrap intervals for each question, over the main items; columns as in COLUMNS.
+    """Estimates with intervals for each question, over the main items; columns as in COLUMNS.
 
-    Every answer is a category, "cannot judge" included. Rows of all raters: percent agreement, Fleiss' kappa, Gwet's
-    AC1, Krippendorff's alpha, and for items sampled from clusters the first two weighted by cluster; rows of each pair:
-    percent agreement and Cohen's kappa. Items are resampled within strata: clusters, or directions. What cannot be
-    computed is NaN with a note that says why.
+    Every answer is a category, "cannot judge" included. Rows of all raters: the statistics of `question.statistics_of`,
+    each also weighted by cluster where items were sampled from clusters; rows of each pair: percent agreement and
+    Cohen's kappa. `low` and `high` are over items within strata (clusters, or directions), `crossed_low` and
+    `crossed_high` over raters and items. What cannot be computed is NaN with a note that says why. Raises
+    AnalysisError for fewer than 1 resample.
     """
-    rows = []
-    for task_id, stage, question in compared_questions(table.study):
-        answers = table.answers(task_id, stage.stage_id, question.question_id)
-        ratings = _ratings(table, task_id, answers, question.values)
-        about = {"task_id": task_id, "stage_id": stage.stage_id, "question_id": question.question_id}
-        for raters, columns, name, weighting, statistic in _wanted(ratings, table.raters):
-            got = _estimated(ratings, columns, statistic, weighting, n_resamples, seed)
-            rows.append(
-                {**about, "raters": raters, "n_raters": len(columns), "statistic": name, "weighting": weighting, **got}
-            )
+    check_resamples(n_resamples)
+    asked = [(*one, False) for one in compared_questions(table.study)]
+    asked += [(*one, True) for one in ordered_questions(table.study)]
+    rows = [
+        {"task_id": task_id, "stage_id": stage.stage_id, "question_id": question.question_id, **row}
+        for task_id, stage, question, is_ordinal in asked
+        for row in _question_rows(table, task_id, stage, question, is_ordinal, n_resamples, seed)
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _ratings(table: AnswerTable, task_id: str, answers: pd.DataFrame, values: tuple[str, ...]) -> _Ratings:
+def codes_of(answers: pd.DataFrame, values: Sequence[str]) -> IntArray:
+    """Answers of `AnswerTable.answers` as places among `values`, -1 where there is none: `(n_items, n_raters)`."""
     code_of = {value: code for code, value in enumerate(values)}
-    codes = [[code_of[answer] if answer is not None else -1 for answer in row] for row in answers.to_numpy()]
-    items = table.items(task_id)
-    weight_of = {one.stratum: one.n_eligible / one.n_drawn for one in table.study.strata if one.n_drawn}
-    weights = [weight_of.get(item.stratum) if item.stratum is not None else None for item in items]
-    return _Ratings(
-        codes=np.array(codes, dtype=np.int64).reshape(len(items), len(table.raters)),
-        strata=np.array([f"{item.stratum}/{item.direction}" for item in items]),
-        weights=None if None in weights else np.array(weights, dtype=np.float64),
-        n_categories=len(values),
+    codes = [[-1 if answer is None else code_of[answer] for answer in row] for row in answers.to_numpy()]
+    return np.array(codes, dtype=np.int64).reshape(answers.shape)
+
+
+def rated(table: AnswerTable, items: Sequence[Item], codes: IntArray, n_categories: int, is_ordinal: bool) -> Rated:
+    """The answers with the design of the items; items without an answer are left out."""
+    is_answered: NDArray[np.bool_] = np.any(codes >= 0, axis=1)
+    kept = [item for item, keep in zip(items, is_answered, strict=True) if keep]
+    codes = codes[is_answered]
+    fractions, weights = _population(table, kept, (codes >= 0).sum(axis=1) >= 2)
+    plan = design([f"{item.stratum}/{item.direction}" for item in kept], fractions)
+    by_name = {PLAIN: np.ones(len(kept))}
+    if weights is not None and weights.any():
+        by_name[CLUSTER_WEIGHTED] = weights
+    return Rated(codes, n_categories, plan, by_name, is_ordinal)
+
+
+def _population(
+    table: AnswerTable, items: Sequence[Item], is_paired: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray | None]:
+    """Sampled fraction of each item's cluster, and the latents that the item stands for (None without clusters).
+
+    A cluster's latents are shared by its items that two raters answered, so missing answers take no weight from it.
+    """
+    eligible = {one.stratum: one.n_eligible for one in table.study.strata}
+    strata = np.array([-1 if item.stratum is None else item.stratum for item in items], dtype=np.int64)
+    if not all(stratum in eligible for stratum in strata.tolist()):
+        return np.zeros(len(items)), None
+    sizes = np.array([eligible[stratum] for stratum in strata.tolist()], dtype=np.float64)
+    n_answered, n_paired = (
+        np.array([(used & (strata == stratum)).sum() for stratum in strata], dtype=np.float64)
+        for used in (np.ones(len(items), dtype=bool), is_paired)
     )
+    fractions = np.minimum(n_answered / np.maximum(sizes, 1), 1)
+    return fractions, np.where(n_paired > 0, sizes / np.maximum(n_paired, 1), 0)
 
 
-def _wanted(ratings: _Ratings, raters: tuple[str, ...]) -> Iterator[tuple[str, list[int], str, str, Statistic]]:
-    """Who, which columns, which statistic and how weighted, row by row."""
-    everyone = list(range(len(raters)))
-    ac1 = partial(gwet_ac1, n_categories=ratings.n_categories)
-    statistics: dict[str, Statistic] = {"percent": percent_agreement, "fleiss_kappa": fleiss_kappa}
-    more: dict[str, Statistic] = {"gwet_ac1": ac1, "krippendorff_alpha": krippendorff_alpha}
-    for name, statistic in {**statistics, **more}.items():
-        yield ALL_RATERS, everyone, name, "plain", statistic
-    if ratings.weights is not None:
-        for name, statistic in statistics.items():
-            yield ALL_RATERS, everyone, name, "cluster_weighted", statistic
-    pair_statistics: dict[str, Statistic] = {"percent": percent_agreement, "cohen_kappa": cohen_kappa}
-    for pair in combinations(everyone, 2):
-        for name, statistic in pair_statistics.items():
-            yield f"{raters[pair[0]]} / {raters[pair[1]]}", list(pair), name, "plain", statistic
+def _question_rows(
+    table: AnswerTable, task_id: str, stage: Stage, question: Question, is_ordinal: bool, n_resamples: int, seed: int
+) -> list[dict[str, object]]:
+    items = table.items(task_id)
+    codes = codes_of(table.answers(task_id, stage.stage_id, question.question_id), question.values)
+    answers = rated(table, items, codes, len(question.values), is_ordinal)
+    if not ((answers.codes >= 0).sum(axis=1) >= 2).any():
+        return _unknown_rows(question, table.raters, is_ordinal)
+    rows = agreement_rows(answers, n_resamples=n_resamples, seed=seed)
+    return [_described(row, question, table.raters, n_resamples) for row in rows]
 
 
-def _estimated(
-    ratings: _Ratings, columns: list[int], statistic: Statistic, weighting: str, n_resamples: int, seed: int
-) -> dict[str, object]:
-    codes = ratings.codes[:, columns]
-    nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "undefined_share": np.nan, "n_resamples": 0}
-    if len(columns) < 2:
-        return {**nothing, "n_items": 0, "note": _ONE_RATER}
-    if not ((codes >= 0).sum(axis=1) >= 2).any():
-        return {**nothing, "n_items": 0, "note": _NO_PAIRS}
-    weights = ratings.weights if weighting == "cluster_weighted" else None
-    got = estimate(statistic, codes, strata=ratings.strata, weights=weights, n_resamples=n_resamples, seed=seed)
-    note = _UNDEFINED if np.isnan(got.value) else _NO_WIDTH if got.low == got.high else ""
-    return {**vars(got), "note": note}
+def _described(row: AgreementRow, question: Question, names: Sequence[str], n_resamples: int) -> dict[str, object]:
+    numbers = {name: getattr(row, name) for name in COLUMNS if hasattr(row, name)}
+    return {
+        **numbers,
+        "raters": ALL_RATERS if row.raters is None else " / ".join(names[rater] for rater in row.raters),
+        "n_raters": len(names if row.raters is None else row.raters),
+        "answer": "" if row.category is None else question.values[row.category],
+        "n_resamples": n_resamples,
+        "note": _note(row),
+    }
+
+
+def _note(row: AgreementRow) -> str:
+    if not row.n_items:
+        return _NO_PAIRS
+    if np.isnan(row.value):
+        return _UNDEFINED if row.category is None else _NEVER_GIVEN
+    return _NO_DISAGREEMENT if row.value == 1 else ""
+
+
+def _unknown_rows(question: Question, names: Sequence[str], is_ordinal: bool) -> list[dict[str, object]]:
+    """The rows of a question that no two raters answered of the same item, with the reason."""
+    everyone = statistics_of(len(question.values), is_ordinal=is_ordinal)
+    unknown = [AgreementRow(None, one.name, one.category, PLAIN) for one in everyone]
+    if not is_ordinal:
+        for first, second in rater_pairs(len(names)).tolist():
+            unknown += [AgreementRow((first, second), name, None, PLAIN) for name in PAIR_STATISTICS]
+    rows = [_described(row, question, names, n_resamples=0) for row in unknown]
+    return [row if len(names) > 1 else {**row, "note": _ONE_RATER} for row in rows]

@@ -9,8 +9,9 @@ from cytosae_core.study.protocol import Item, Question, Role, Stage, Study
 
 ANSWER_PREFIX = "answer_"
 ITEM_COLUMNS = ("latent", "stratum", "direction", "rank", "repeat_of")
-NOT_COMPARED = frozenset({"confidence"})
-"""Choices that describe the rater rather than the item, so that raters need not agree on them."""
+ORDERED = frozenset({"confidence"})
+"""Choices whose options are steps of a scale. They describe the rater rather than the item, so that raters need not
+agree on them: they are compared as an order, and never make a consensus."""
 
 _INTEGERS = ("latent", "stratum", "rank")
 
@@ -79,13 +80,26 @@ def questions_by_id(study: Study) -> dict[str, Question]:
 
 def compared_questions(study: Study) -> list[tuple[str, Stage, Question]]:
     """Task id, stage and question of every choice on which raters can agree."""
+    return [(task_id, stage, question) for task_id, stage, question in _choices(study) if not _is_ordered(question)]
+
+
+def ordered_questions(study: Study) -> list[tuple[str, Stage, Question]]:
+    """Task id, stage and question of every choice whose options are steps of a scale."""
+    return [(task_id, stage, question) for task_id, stage, question in _choices(study) if _is_ordered(question)]
+
+
+def _choices(study: Study) -> list[tuple[str, Stage, Question]]:
     return [
         (task.task_id, stage, question)
         for task in study.tasks
         for stage in task.stages
         for question in stage.questions
-        if question.kind == "choice" and question.question_id not in NOT_COMPARED
+        if question.kind == "choice"
     ]
+
+
+def _is_ordered(question: Question) -> bool:
+    return question.question_id in ORDERED
 
 
 def items_frame(study: Study) -> pd.DataFrame:

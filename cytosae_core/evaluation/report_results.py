@@ -1,5 +1,6 @@
 """The report's estimates: every one with its uncertainty and its denominator."""
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
@@ -14,10 +15,16 @@ _DENOMINATORS = {"judged": "all judged", "yes_or_no": "yes or no only"}
 _WEIGHTINGS = {"plain": "plain", "cluster_weighted": "weighted by cluster"}
 _STATISTICS = {
     "percent": "percent agreement",
+    "specific_agreement": "specific agreement",
     "cohen_kappa": "Cohen's kappa",
     "fleiss_kappa": "Fleiss' kappa",
+    "conger_kappa": "Conger's kappa",
+    "brennan_prediger": "Brennan-Prediger",
     "gwet_ac1": "Gwet's AC1",
+    "gwet_ac2_linear": "Gwet's AC2, linear weights",
+    "gwet_ac2_quadratic": "Gwet's AC2, quadratic weights",
     "krippendorff_alpha": "Krippendorff's alpha",
+    "krippendorff_alpha_ordinal": "Krippendorff's alpha, ordinal",
 }
 
 
@@ -97,11 +104,19 @@ def agreement(study: Study, tables: Tables) -> str:
         {
             "Question": estimated["question_id"],
             "Raters": estimated["raters"],
-            "Statistic": estimated["statistic"].map(_STATISTICS),
+            "Statistic": [
+                _STATISTICS[row["statistic"]] + (f": {row['answer']}" if row["answer"] else "")
+                for row in estimated.to_dict("records")
+            ],
             "Weighting": estimated["weighting"].map(_WEIGHTINGS),
-            "Estimate (95 %)": [
+            "Estimate (95 %, over items)": [
                 markdown.number_interval(row["value"], row["low"], row["high"]) for row in estimated.to_dict("records")
             ],
+            "95 %, over raters and items": [
+                "" if math.isnan(row["crossed_low"]) else f"{row['crossed_low']:.2f} to {row['crossed_high']:.2f}"
+                for row in estimated.to_dict("records")
+            ],
+            "By chance": ["" if math.isnan(chance) else f"{chance:.2f}" for chance in estimated["chance"]],
             "Items": estimated["n_items"],
             "Undefined resamples": [markdown.percent(share) for share in estimated["undefined_share"]],
             "Note": estimated["note"],
@@ -141,8 +156,10 @@ def how_to_read(study: Study, tables: Tables) -> str:
             "one rater answered, it is that rater's answer.",
             "- 'All judged' counts every answer, artefact and cannot judge included; 'yes or no only' leaves them out.",
             "- Intervals of plain shares are Wilson's; of weighted shares Wilson's with the effective sample size; of "
-            "agreement percentile bootstrap over items, resampled within strata. A bootstrap interval without width "
-            "means that all items agree, not that agreement is certain.",
+            "agreement a Bayesian bootstrap over items within strata, with a weak prior of two items: one on which all "
+            "raters agree on some answer, one on which they answer at random. Where all pairs agree, the width of the "
+            "interval is that of the prior. It speaks for these raters and other items; the interval over raters and "
+            "items also for other raters like these, and needs three of them.",
             "- Kappa falls when nearly all answers are the same, however well raters agree; read it beside the percent "
             "agreement. With some 50 items its interval is wide. Every answer, cannot judge included, is a category.",
             "- There is no right answer for a concept: agreement is not accuracy.",

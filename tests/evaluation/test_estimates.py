@@ -207,7 +207,8 @@ def test_one_answer_only_is_full_agreement_and_a_kappa_that_is_not_defined():
     table = agreement_table(answer_table(small_study(with_disease=False), given), n_resamples=20, seed=1)
     percent, kappa = agreement_row(table, "percent"), agreement_row(table, "fleiss_kappa")
     assert percent["value"] == 1
-    assert percent["note"] == "every resample gives the same value: not certainty"
+    assert percent["note"] == "all pairs agree: the width of the interval is that of the weak prior"
+    assert percent["low"] < percent["high"] == 1
     assert math.isnan(kappa["value"])
     assert kappa["note"] == "not defined: only one answer was given"
 
@@ -230,9 +231,25 @@ def test_without_two_answers_to_an_item_there_is_no_estimate_and_a_reason(given,
     assert note in set(table["note"])
 
 
-def test_confidence_is_not_compared_between_raters():
+def test_confidence_is_compared_between_raters_as_an_order_alone():
     table = agreement_table(answer_table(small_study(), {}), n_resamples=20, seed=1)
-    assert list(dict.fromkeys(table["question_id"])) == ["meaningful", "group", "specific"]
+    is_confidence = table["question_id"] == "confidence"
+    assert list(dict.fromkeys(table.loc[~is_confidence, "question_id"])) == ["meaningful", "group", "specific"]
+    ordinal = {"percent", "gwet_ac2_linear", "gwet_ac2_quadratic", "krippendorff_alpha_ordinal"}
+    assert set(table.loc[is_confidence, "statistic"]) == ordinal
+    assert set(table.loc[is_confidence, "raters"]) == {"all"}
+
+
+def test_near_steps_of_confidence_agree_in_part():
+    given = {
+        (rater, item, "concept"): {"meaningful": "yes", "confidence": step}
+        for rater, steps in (("R01", "3333322222"), ("R02", "3333333333"))
+        for item, step in zip(MAINS, steps, strict=True)
+    }
+    table = agreement_table(answer_table(small_study(with_disease=False), given), n_resamples=20, seed=1)
+    rows = table[(table["question_id"] == "confidence") & (table["weighting"] == "plain")].set_index("statistic")
+    assert rows.loc["percent", "value"] == 0.5
+    assert rows.loc["gwet_ac2_linear", "value"] > rows.loc["percent", "value"]
 
 
 def test_the_bootstrap_of_a_whole_study_takes_seconds():
@@ -242,3 +259,33 @@ def test_the_bootstrap_of_a_whole_study_takes_seconds():
         given |= verdicts(rater, MAINS, "".join(rng.choice(list("ynau"), 10)))
     table = agreement_table(answer_table(small_study(), given), seed=1)
     assert (table.loc[table["question_id"] == "meaningful", "n_resamples"] == 2000).all()
+
+
+def test_specific_agreement_is_given_for_each_answer_and_undefined_for_one_that_nobody_gave():
+    given = verdicts("R01", MAINS, "yyyyyynnnn") | verdicts("R02", MAINS, "yyyyynnnnn")
+    table = agreement_table(answer_table(small_study(with_disease=False), given), n_resamples=50, seed=1)
+    rows = table[(table["statistic"] == "specific_agreement") & (table["weighting"] == "plain")]
+    by_answer = rows[rows["question_id"] == "meaningful"].set_index("answer")
+    assert by_answer.loc["yes", "value"] == pytest.approx(10 / 11)
+    assert by_answer.loc["no", "value"] == pytest.approx(8 / 9)
+    assert math.isnan(by_answer.loc["artefact", "value"])
+    assert by_answer.loc["artefact", "note"] == "not defined: nobody gave this answer"
+
+
+def test_every_statistic_is_also_weighted_by_cluster():
+    given = verdicts("R01", MAINS, "yyyyynynyn") | verdicts("R02", MAINS, "yyyynnnnyy")
+    table = agreement_table(answer_table(small_study(with_disease=False), given), n_resamples=50, seed=1)
+    table = table[table["question_id"] == "meaningful"]
+    named = {
+        name: set(zip(rows["raters"], rows["statistic"], rows["answer"], strict=True))
+        for name, rows in table.groupby("weighting")
+    }
+    assert named["plain"] == named["cluster_weighted"]
+    assert ("R01 / R02", "cohen_kappa", "") in named["plain"]
+
+
+def test_missing_answers_take_no_weight_from_their_cluster():
+    """Four of five latents of the large cluster were not judged by R02; the fifth speaks for all of it."""
+    given = verdicts("R01", MAINS, "yyyyyyyyyy") | verdicts("R02", MAINS, "nnnnny----")
+    table = agreement_table(answer_table(small_study(with_disease=False), given), n_resamples=50, seed=1)
+    assert agreement_row(table, "percent", weighting="cluster_weighted")["value"] == pytest.approx(0.9)
