@@ -194,9 +194,14 @@ GROUND_FLOOR = {
 }
 """What is written about disk exists once: a pattern, and the only place of the core that may hold it."""
 ELSEWHERE = {
-    (r"\bfsync\(", "backbone/download.py"): "a download is written piece by piece while it is digested",
-    (r"\bfile_digest\(", "backbone/download.py"): "checked against the digest that its origin published",
-    (r"\.(rename|replace)\((\w*path|target|folder)\)|\bos\.(rename|replace)\(", "backbone/download.py"): "as above",
+    (
+        r"\.(rename|replace)\((\w*path|target|folder)\)|\bos\.(rename|replace)\(",
+        "backbone/download.py",
+    ): "names what another library wrote whole",
+    (
+        r"json\.loads?\(.*(read_text|read_bytes|\.open)\(|json\.load\(",
+        "backbone/download.py",
+    ): "what a web address answered, and no document of ours",
     (r"importlib\.metadata", "doctor/packages.py"): "compares what is installed with the pins, for people",
     (r"\.to_csv\(", "tokens/source.py"): "no table on disk: the digest of the images belongs to the settings of runs",
     (r"[\"']SIMULATED[\"']", "evaluation/codebook_text.py"): "the codebook explains the word",

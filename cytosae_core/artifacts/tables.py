@@ -60,8 +60,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     """The table that `csv_bytes` gave, with its texts as they were; only an empty cell is a missing value."""
     frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
     for name in _text_columns(frame):
-        frame[name] = frame[name].map(_unguarded, na_action="ignore")
-    return frame.rename(columns=_unguarded)
+        frame[name] = frame[name].map(original_text, na_action="ignore")
+    return frame.rename(columns=original_text)
 
 
 def write_table(folder: Path, name: str, frame: pd.DataFrame, simulated: bool) -> None:
@@ -145,6 +145,12 @@ def csv_text(text: str) -> str:
     return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
+def original_text(text: Any) -> Any:  # noqa: ANN401  any cell of a table
+    """What `csv_text` made this text of; anything else stays as it is."""
+    is_guarded = isinstance(text, str) and text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS)
+    return text[1:] if is_guarded else text
+
+
 def plain(value: Any) -> Any:  # noqa: ANN401  any cell of a table
     """A cell as a JSON value: missing ones as null, moments in ISO 8601."""
     if isinstance(value, list):
@@ -154,12 +160,6 @@ def plain(value: Any) -> Any:  # noqa: ANN401  any cell of a table
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     return value.item() if hasattr(value, "item") else value
-
-
-def _unguarded(text: Any) -> Any:  # noqa: ANN401  any cell of a table
-    """What `csv_text` made this text of; anything else stays as it is."""
-    is_guarded = isinstance(text, str) and text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS)
-    return text[1:] if is_guarded else text
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

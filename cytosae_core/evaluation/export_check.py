@@ -1,6 +1,5 @@
 """Is an export still what was exported? Its files against its manifest, and its judgements against the database."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,15 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from cytosae_core.artifacts.files import check_digest, inside
-from cytosae_core.artifacts.tables import plain
+from cytosae_core.artifacts.manifest import Kind, read_json, read_manifest
+from cytosae_core.artifacts.tables import original_text, plain
 from cytosae_core.errors import ArtifactError, CytosaeError
 from cytosae_core.evaluation.answers import AnswerTable
-from cytosae_core.evaluation.export import FORMAT
+from cytosae_core.evaluation.export import FORMAT, FORMAT_VERSION
 from cytosae_core.judging.chain import parse_head
 from cytosae_core.judging.repository import Repository
+
+_KIND = Kind(FORMAT, FORMAT_VERSION, "an export of a study", "export the study again")
 
 
 def read_export_manifest(folder: Path) -> dict[str, Any]:
@@ -21,18 +23,9 @@ def read_export_manifest(folder: Path) -> dict[str, Any]:
     names = sorted(folder.glob("manifest*.json")) if folder.is_dir() else []
     if not names:
         raise ArtifactError(f"{folder} is no export: it has no manifest.json; give a folder that export_study.py wrote")
-    try:
-        document = json.loads(names[0].read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{names[0]} cannot be read ({error}); export the study again") from error
-    if (
-        not isinstance(document, dict)
-        or document.get("format") != FORMAT
-        or not isinstance(document.get("files"), dict)
-    ):
-        raise ArtifactError(
-            f"{names[0]} does not describe an export of a study; give a folder that export_study.py wrote"
-        )
+    document = read_manifest(names[0], _KIND)
+    if not isinstance(document.get("files"), dict):
+        raise ArtifactError(f"{names[0]} is damaged (it lists no files); {_KIND.remedy}")
     return document
 
 
@@ -83,7 +76,7 @@ def _changed_judgements(path: Path, expected: dict[str, dict[str, Any]]) -> list
     """The judgements of an exported table that differ from those of the database; only columns that both have."""
     try:
         found = _by_id(_records(path))
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except (ArtifactError, ValueError, OSError, KeyError, TypeError) as error:
         return [f"{path} cannot be read as a table of judgements: {error}"]
     faults = [f"{path}: judgement {name} is missing" for name in sorted(set(expected) - set(found))]
     faults += [f"{path}: judgement {name} is not in the database" for name in sorted(set(found) - set(expected))]
@@ -97,7 +90,7 @@ def _changed_judgements(path: Path, expected: dict[str, dict[str, Any]]) -> list
 
 def _records(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".json":
-        return list(json.loads(path.read_text(encoding="utf-8"))["rows"])
+        return list(read_json(path, _KIND.remedy)["rows"])
     if path.suffix == ".parquet":
         return _plain_rows(pd.read_parquet(path))
     return _plain_rows(pd.read_csv(path, dtype=str, keep_default_na=False))
@@ -118,13 +111,13 @@ def _same(found: object, stored: object) -> bool:
     if not isinstance(found, str):
         return list(found) == list(stored) if isinstance(found, list) and isinstance(stored, list) else False
     if isinstance(stored, list):
-        return found.removeprefix("'") == "; ".join(map(str, stored))
+        return "; ".join(map(str, stored)) in (found, original_text(found))
     if isinstance(stored, bool):
         return found == str(stored)
     if isinstance(stored, int | float):
         return _is_number(found) and float(found) == stored
     text = str(stored)
-    return found.removeprefix("'") == text.removeprefix("'") or _moment(found) == _moment(text) is not None
+    return text in (found, original_text(found)) or _moment(found) == _moment(text) is not None
 
 
 def _is_number(text: str) -> bool:
