@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root
 from _cli import run
 from _database import open_database
+from _root import ROOT
 
 from cytosae_core.judging.chain import Head, heads
 from cytosae_core.judging.database import backup, examine, reading
@@ -27,7 +27,7 @@ def main(config: Config) -> None:
     engine = open_database(config.database)
     output = config.output
     if output is None:
-        output = _root.ROOT / "artifacts" / "backups" / f"annotations-{utcnow():%Y%m%dT%H%M%SZ}.db"
+        output = ROOT / "artifacts" / "backups" / f"annotations-{utcnow():%Y%m%dT%H%M%SZ}.db"
         output.parent.mkdir(parents=True, exist_ok=True)
     n_judgements = backup(engine, output)
     print(f"{output}: {n_judgements} judgements, checked.")

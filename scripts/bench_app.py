@@ -20,8 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root
 from _cli import run
+from _root import ROOT
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cytosae_core.atlas.atlas import LatentAtlas
@@ -53,7 +53,7 @@ class Config:
     study: str
     rater: str
     access_code: str
-    database: Path = _root.ROOT / "annotations.db"
+    database: Path = ROOT / "annotations.db"
     n_cold_starts: int = 3
     """Cold starts measured."""
     chromium: str = "chromium"
@@ -92,7 +92,7 @@ def time_atlas(config: Config) -> Iterator[float]:
     atlas_path = Repository(open_engine(config.database)).studies.atlas_path(config.study)
     for _ in range(5):
         start = time.perf_counter()
-        LatentAtlas.open(_root.ROOT / atlas_path)
+        LatentAtlas.open(ROOT / atlas_path)
         yield time.perf_counter() - start
 
 
@@ -165,7 +165,7 @@ def server(script: str, config: Config, database: Path) -> Iterator[str]:
     environment = {**os.environ, "CYTOSAE_DATABASE": str(database), "BENCH_STUDY": config.study}
     environment |= {"BENCH_RATER": config.rater, "BENCH_ACCESS_CODE": config.access_code}
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
-    process = subprocess.Popen(command, cwd=_root.ROOT, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         wait_until(lambda: answers(port), 60)
         yield f"http://localhost:{port}"

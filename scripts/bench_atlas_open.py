@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import _root
 import numpy as np
 from _cli import run
+from _root import ROOT
 
 from cytosae_core.atlas.atlas import LatentAtlas
 
@@ -46,7 +46,7 @@ def main(options: Benchmark) -> None:
 def process(code: str, path: Path) -> None:
     """Run `code` on `path` in a fresh Python process."""
     command = [sys.executable, "-c", f"import sys; from pathlib import Path; {code}", str(path.resolve())]
-    subprocess.run(command, check=True, cwd=_root.ROOT)
+    subprocess.run(command, check=True, cwd=ROOT)
 
 
 def measure(what: str, calls: list[Callable[[], object]]) -> float:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import _root
 import torch
 from _cli import bar, run
+from _root import ROOT
 
 from cytosae_core.backbone.choose import BackboneChoice, choose_backbone
 from cytosae_core.bench.tokens import TokensBenchConfig, bench
@@ -20,7 +20,7 @@ class Config(TokensBenchConfig, BackboneChoice):
 
     dataset: str = "acevedo"
     """Published data set, or any name for images of your own."""
-    root: Path = _root.ROOT.parent / "shared" / "data" / "acevedo"
+    root: Path = ROOT.parent / "shared" / "data" / "acevedo"
     """Folder of the images; JPEG files are measured as TIFF copies too."""
     random_seed: int | None = 0
     """Seed of random weights: they are as fast as real ones; None takes `weights`."""

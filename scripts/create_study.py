@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import _root
 import tyro
 from _cli import run
 from _database import open_database
 from _publish import publish_study
+from _root import ROOT
 
 from cytosae_core.atlas.atlas import LatentAtlas
 from cytosae_core.judging.repository import Repository
@@ -23,7 +23,7 @@ class Config:
     atlas: Path
     """Folder of the atlas."""
     study: Annotated[StudyConfig, tyro.conf.arg(name="")]
-    out: Path = _root.ROOT / "artifacts" / "studies"
+    out: Path = ROOT / "artifacts" / "studies"
     """Folder in which the study gets a folder of its own."""
     database: str = ""
     """Database file or URL; CYTOSAE_DATABASE, else annotations.db at the top, by default."""

@@ -8,11 +8,11 @@ import os
 import sys
 from importlib.util import find_spec
 
-import _root
+from _root import ROOT
 
 if find_spec("cytosae_core") is None:  # outside of the environment, where a doctor is needed most
     words = [sys.executable, __file__, *sys.argv[1:]]
-    os.execve(sys.executable, words, {**os.environ, "PYTHONPATH": str(_root.ROOT)})  # noqa: S606 - no shell is wanted
+    os.execve(sys.executable, words, {**os.environ, "PYTHONPATH": str(ROOT)})  # noqa: S606 - no shell is wanted
 
 from cytosae_core.doctor.examine import examine_all
 from cytosae_core.doctor.finding import is_well, lines_of
@@ -24,8 +24,8 @@ def main() -> None:
     parser.add_argument("--database", default="", help="database file or URL; CYTOSAE_DATABASE, else annotations.db")
     parser.add_argument("--quick", action="store_true", help="open atlases without comparing every byte")
     options = parser.parse_args()
-    database = options.database or os.environ.get("CYTOSAE_DATABASE") or str(_root.ROOT / "annotations.db")
-    findings = examine_all(_root.ROOT, database, os.environ.get("CYTOSAE_ATLAS", ""), is_quick=options.quick)
+    database = options.database or os.environ.get("CYTOSAE_DATABASE") or str(ROOT / "annotations.db")
+    findings = examine_all(ROOT, database, os.environ.get("CYTOSAE_ATLAS", ""), is_quick=options.quick)
     print("\n".join(lines_of(findings)))
     sys.exit(0 if is_well(findings) else 1)
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root
 from _cli import run
 from _database import open_database
+from _root import ROOT
 
 from cytosae_core.evaluation.bootstrap import N_RESAMPLES
 from cytosae_core.evaluation.export import export_study
@@ -18,7 +18,7 @@ class Config:
 
     study: str
     """Id of the study, as create_study.py printed it."""
-    out: Path = _root.ROOT / "artifacts" / "exports"
+    out: Path = ROOT / "artifacts" / "exports"
     """Folder in which the export gets a folder of its own."""
     with_names: bool = False
     """Export raters' names too; codes only by default."""

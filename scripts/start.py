@@ -10,8 +10,8 @@ import os
 import sys
 import time
 
-import _root
 from _cli import run
+from _root import ROOT
 from _start import atlas_of_release, refuse_busy_port, say_studies, sign_in_of, study_of
 from _start_options import StartOptions
 
@@ -33,7 +33,7 @@ def main(options: StartOptions) -> None:
         print(f"\n    open          http://localhost:{options.port}\n    rater code    {rater_code}")
         print(f"    access code   {access_code}")
     print("\nCtrl-C stops the app. Research use only.", flush=True)
-    os.chdir(_root.ROOT)
+    os.chdir(ROOT)
     server = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(options.port)]
     os.execv(sys.executable, server)
 

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import _root
 from _cli import run
 from _database import open_database
+from _root import ROOT
 
 from cytosae_core.errors import ConfigError
 from cytosae_core.judging.repository import Repository
@@ -21,7 +21,7 @@ class Config:
 
     study: str = ""
     """Id of the study; the newest SIMULATED one by default, since real cells may not be published by their looks."""
-    out: Path = _root.ROOT / ".readme"
+    out: Path = ROOT / ".readme"
     """Folder of the pictures."""
     size: tuple[int, int] = (1440, 900)
     """Width and height of the window in pixels."""

@@ -173,6 +173,14 @@ def test_every_room_of_the_core_has_a_floor():
     assert rooms - {"__init__", "__pycache__"} == {room.partition(".")[0] for room in FLOOR}
 
 
+def test_the_plan_of_the_house_shows_the_same_floors():
+    plan = (ROOT / "cytosae_core" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in plan.splitlines() if line.startswith("| `")]
+    rooms = [re.findall(r"`([\w.]+)`", row) for row in rows]
+    assert [FLOOR[room] for row in rooms for room in row] == sorted(FLOOR.values())
+    assert {room for row in rooms for room in row} == set(FLOOR)
+
+
 def test_no_import_runs_upward_and_no_two_rooms_import_each_other():
     found = imports_between_rooms()
     assert ("judging", "study") in {(room, imported) for room, imported, _ in found}

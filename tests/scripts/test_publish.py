@@ -68,7 +68,7 @@ def test_a_code_that_could_not_be_noted_is_replaced_by_the_next_start(start, rep
     study = tiny_study()
     repository.studies.register(study, "x")
     with monkeypatch.context() as patched:
-        patched.setattr(start, "_write_privately", lambda path, text: (_ for _ in ()).throw(OSError("disk is full")))
+        patched.setattr(start, "whole_path", lambda path, mode: (_ for _ in ()).throw(OSError("disk is full")))
         with pytest.raises(OSError, match="disk is full"):
             start.sign_in_of(study.study_id)
     assert repository.sessions.sign_in(*start.sign_in_of(study.study_id)).rater_code == "GUEST"
