@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cytosae_core.evaluation.answers import AnswerTable, compared_questions, ordered_questions
 from cytosae_core.evaluation.bootstrap import N_RESAMPLES, check_resamples, design
 from cytosae_core.evaluation.pairs import rater_pairs
 from cytosae_core.evaluation.question import PAIR_STATISTICS, AgreementRow, Rated, agreement_rows, statistics_of
-from cytosae_core.evaluation.tally import FloatArray, IntArray
+from cytosae_core.evaluation.shares import CLUSTER_WEIGHTED, PLAIN, item_weights_of
+from cytosae_core.evaluation.tally import IntArray
 from cytosae_core.study.protocol import Item, Question, Stage
 
 COLUMNS = (
@@ -34,7 +34,6 @@ COLUMNS = (
     "note",
 )
 ALL_RATERS = "all"
-PLAIN, CLUSTER_WEIGHTED = "plain", "cluster_weighted"
 
 _ONE_RATER = "needs at least two raters"
 _NO_PAIRS = "no item was answered by two raters"
@@ -71,36 +70,26 @@ def codes_of(answers: pd.DataFrame, values: Sequence[str]) -> IntArray:
 
 
 def rated(table: AnswerTable, items: Sequence[Item], codes: IntArray, n_categories: int, is_ordinal: bool) -> Rated:
-    """The answers with the design of the items; items without an answer are left out."""
-    is_answered: NDArray[np.bool_] = np.any(codes >= 0, axis=1)
-    kept = [item for item, keep in zip(items, is_answered, strict=True) if keep]
-    codes = codes[is_answered]
-    fractions, weights = _population(table, kept, (codes >= 0).sum(axis=1) >= 2)
-    plan = design([f"{item.stratum}/{item.direction}" for item in kept], fractions)
-    by_name = {PLAIN: np.ones(len(kept))}
-    if weights is not None and weights.any():
-        by_name[CLUSTER_WEIGHTED] = weights
-    return Rated(codes, n_categories, plan, by_name, is_ordinal)
-
-
-def _population(
-    table: AnswerTable, items: Sequence[Item], is_paired: NDArray[np.bool_]
-) -> tuple[FloatArray, FloatArray | None]:
-    """Sampled fraction of each item's cluster, and the latents that the item stands for (None without clusters).
+    """The answers with the design of the items; items without an answer are left out.
 
     A cluster's latents are shared by its items that two raters answered, so missing answers take no weight from it.
     """
-    eligible = {one.stratum: one.n_eligible for one in table.study.strata}
-    strata = np.array([-1 if item.stratum is None else item.stratum for item in items], dtype=np.int64)
-    if not all(stratum in eligible for stratum in strata.tolist()):
-        return np.zeros(len(items)), None
-    sizes = np.array([eligible[stratum] for stratum in strata.tolist()], dtype=np.float64)
-    n_answered, n_paired = (
-        np.array([(used & (strata == stratum)).sum() for stratum in strata], dtype=np.float64)
-        for used in (np.ones(len(items), dtype=bool), is_paired)
-    )
-    fractions = np.minimum(n_answered / np.maximum(sizes, 1), 1)
-    return fractions, np.where(n_paired > 0, sizes / np.maximum(n_paired, 1), 0)
+    n_answers = (codes >= 0).sum(axis=1)
+    kept = [item for item, n in zip(items, n_answers.tolist(), strict=True) if n]
+    codes, n_answers = codes[n_answers > 0], n_answers[n_answers > 0]
+    sizes = {one.stratum: one.n_eligible for one in table.study.strata}
+    weights, fractions = item_weights_of([item.stratum for item in kept], sizes)
+    if CLUSTER_WEIGHTED in weights:
+        strata = np.array([item.stratum for item in kept])
+        n_judged, n_paired = (
+            np.array([(used & (strata == stratum)).sum() for stratum in strata], dtype=np.float64)
+            for used in (n_answers > 0, n_answers > 1)
+        )
+        weights[CLUSTER_WEIGHTED] = weights[CLUSTER_WEIGHTED] * n_judged * (n_paired > 0) / np.maximum(n_paired, 1)
+        if not n_paired.any():
+            del weights[CLUSTER_WEIGHTED]
+    plan = design([f"{item.stratum}/{item.direction}" for item in kept], fractions)
+    return Rated(codes, n_categories, plan, weights, is_ordinal)
 
 
 def _question_rows(

@@ -24,7 +24,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "role": "What the item is for",
     "raters.role": "Profession of the rater, as entered",
     "block": "Block of the item; blocks hold one latent of each cluster, or the same number of both directions",
-    "rater_code": "Code of the rater; (consensus) is what more than half of the raters who answered say",
+    "rater_code": "Code of the rater; (consensus) is what more than half of the raters who answered say, two at least",
     "raters": "Raters compared: all, or a pair",
     "revision": "Number of this judgement among those of the same rater, item and stage, from 1",
     "is_latest": "Whether it is the last revision: the one that counts",
@@ -53,7 +53,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "n_latents": "High-activation latents in the cluster",
     "n_eligible": "Those with enough reference images on disk: the population that the sample speaks for",
     "n_drawn": "Latents sampled from the cluster",
-    "consensus": "Answer of more than half of the raters who answered; empty where nobody did",
+    "consensus": "Answer of more than half of the raters who answered; empty where fewer than two did",
     "n_for": "Raters who gave the most frequent answer",
     "consensus.n_raters": "Raters who answered",
     "agreement.n_raters": "Raters compared",
@@ -126,7 +126,7 @@ VALUE_MEANINGS: dict[str, dict[str, str]] = {
     "weighting": _WEIGHTINGS,
     "denominator": {
         "judged": "every answer, artefact and cannot judge included, and no consensus in the row of the consensus",
-        "yes_or_no": "yes and no only",
+        "yes_or_no": "yes and no only; in the row of the consensus also items without one",
     },
     "measure": {
         "specific": "judged disease-specific and recognisable, with the direction shown",

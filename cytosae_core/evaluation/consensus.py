@@ -1,4 +1,4 @@
-"""What the raters say together about each item: a majority where there is one, never a forced one."""
+"""What the raters say together about each item: a majority of two or more, never a forced one."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
@@ -9,6 +9,8 @@ import pandas as pd
 from cytosae_core.evaluation.answers import AnswerTable, compared_questions
 
 NO_CONSENSUS = "no_consensus"
+FEWEST_RATERS = 2
+"""Raters who answer an item before there can be a consensus on it."""
 CONSENSUS = "(consensus)"
 """Stands in the rater column of tables for what the raters say together; no rater's code has brackets."""
 
@@ -18,7 +20,7 @@ class Majority:
     """The majority among some answers."""
 
     value: str | None
-    """The answer, NO_CONSENSUS, or None where nobody answered."""
+    """The answer, NO_CONSENSUS, or None where fewer than two raters answered."""
     n_for: int
     """Raters who gave the most frequent answer."""
     n_raters: int
@@ -26,12 +28,17 @@ class Majority:
 
 
 def majority(answers: Iterable[str | None]) -> Majority:
-    """The answer that more than half of the raters who answered gave; without one there is no consensus."""
+    """The answer that more than half of the raters who answered gave; without one there is no consensus.
+
+    A missing answer is no vote, and one rater alone makes no consensus: then there is none to have.
+    """
     given = Counter(answer for answer in answers if answer is not None)
     n_raters = given.total()
     if not n_raters:
         return Majority(None, 0, 0)
     value, n_for = given.most_common(1)[0]
+    if n_raters < FEWEST_RATERS:
+        return Majority(None, n_for, n_raters)
     return Majority(value if 2 * n_for > n_raters else NO_CONSENSUS, n_for, n_raters)
 
 

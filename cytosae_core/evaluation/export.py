@@ -89,7 +89,7 @@ def study_tables(
             [vars(stratum) for stratum in study.strata], columns=["stratum", "n_latents", "n_eligible", "n_drawn"]
         ),
         "consensus": consensus_table(answers),
-        "shares": share_table(answers),
+        "shares": share_table(answers, n_resamples=n_resamples, seed=seed),
         "disease": disease_table(answers),
         "agreement": agreement_table(answers, n_resamples=n_resamples, seed=seed),
         "controls": control_table(answers),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from cytosae_core.artifacts.tables import RESEARCH_USE_ONLY
-from cytosae_core.evaluation import report_design, report_results
+from cytosae_core.evaluation import report_design, report_reading, report_results
 from cytosae_core.study.protocol import Study
 
 Tables = Mapping[str, pd.DataFrame]
@@ -21,7 +21,7 @@ SECTIONS: tuple[tuple[str, Section], ...] = (
     ("Disease-specific latents", report_results.disease),
     ("Agreement between raters", report_results.agreement),
     ("Hidden controls", report_results.controls),
-    ("How to read the numbers", report_results.how_to_read),
+    ("How to read the numbers", report_reading.how_to_read),
 )
 
 SIMULATED_NOTICE = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cytosae_core import markdown
+from cytosae_core.evaluation.consensus import CONSENSUS
 from cytosae_core.study.protocol import Study
 
 Tables = Mapping[str, pd.DataFrame]
@@ -44,8 +45,8 @@ def meaningful(study: Study, tables: Tables) -> str:
         }
     )
     return (
-        "The plain share describes the latents that were sampled. The share weighted by cluster describes all eligible "
-        f"high-activation latents.\n\n{markdown.table(shown)}"
+        "The plain share speaks for latents from the clusters in the parts in which they were sampled. The share "
+        f"weighted by cluster speaks for all eligible high-activation latents.\n\n{markdown.table(shown)}"
     )
 
 
@@ -80,7 +81,8 @@ def disease(study: Study, tables: Tables) -> str:
 def _sentence(rater: str, direction: str, rows: pd.DataFrame) -> str:
     """`<rater>: x of the top 10 and y of the top 50 ... judged <direction>-specific`, with what was not judged."""
     if not rows["n_judged"].any():
-        return f"- {markdown.safe(rater)}: nothing judged yet of the latents stronger in {markdown.safe(direction)}."
+        nothing = "no two raters have judged one" if rater == CONSENSUS else "nothing judged yet"
+        return f"- {markdown.safe(rater)}: {nothing} of the latents stronger in {markdown.safe(direction)}."
     parts = [
         f"{row['n_yes']} of the top {row['top']}"
         + ("" if row["n_judged"] == row["top"] else f" ({row['n_shown']} shown, {row['n_judged']} judged)")
@@ -144,27 +146,6 @@ def controls(study: Study, tables: Tables) -> str:
         }
     )
     return markdown.table(shown)
-
-
-def how_to_read(study: Study, tables: Tables) -> str:
-    """What the numbers are and what they are not."""
-    return "\n".join(
-        [
-            "- Only main items and each rater's latest answers count; repeats, decoys and training items never enter "
-            "the main estimates.",
-            "- Consensus is the answer of more than half of the raters who answered; ties stay without one. Where only "
-            "one rater answered, it is that rater's answer.",
-            "- 'All judged' counts every answer, artefact and cannot judge included; 'yes or no only' leaves them out.",
-            "- Intervals of plain shares are Wilson's; of weighted shares Wilson's with the effective sample size; of "
-            "agreement a Bayesian bootstrap over items within strata, with a weak prior of two items: one on which all "
-            "raters agree on some answer, one on which they answer at random. Where all pairs agree, the width of the "
-            "interval is that of the prior. It speaks for these raters and other items; the interval over raters and "
-            "items also for other raters like these, and needs three of them.",
-            "- Kappa falls when nearly all answers are the same, however well raters agree; read it beside the percent "
-            "agreement. With some 50 items its interval is wide. Every answer, cannot judge included, is a category.",
-            "- There is no right answer for a concept: agreement is not accuracy.",
-        ]
-    )
 
 
 def _intervals(rows: pd.DataFrame) -> list[str]:

@@ -2,16 +2,22 @@
 
 The sample takes about the same number from each cluster however large it is, so only the weighted share speaks for
 all high-activation latents. "Artefact" and "cannot judge" are answers, and whether they belong below the line is a
-matter of definition: both denominators are given. Only main items count: no repeats, decoys or training items.
+matter of definition: both denominators are given. Items on which the raters do not agree stay below the line in both.
+Only main items count: no repeats, decoys or training items.
 """
 
-from collections.abc import Iterator
+import math
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from cytosae_core.evaluation.answers import AnswerTable
-from cytosae_core.evaluation.consensus import CONSENSUS, consensus_answers
-from cytosae_core.evaluation.intervals import UNKNOWN, StratumCount, coverage, stratified_share, wilson
+from cytosae_core.evaluation.bootstrap import N_RESAMPLES
+from cytosae_core.evaluation.consensus import CONSENSUS, NO_CONSENSUS, consensus_answers
+from cytosae_core.evaluation.intervals import UNKNOWN, stratified_shares
+from cytosae_core.evaluation.tally import FloatArray
 from cytosae_core.study.tasks import CONCEPT_TASK
 
 COLUMNS = (
@@ -25,40 +31,69 @@ COLUMNS = (
     "high",
     "coverage",
 )
-DENOMINATORS: dict[str, frozenset[str] | None] = {"judged": None, "yes_or_no": frozenset({"yes", "no"})}
+DENOMINATORS: dict[str, frozenset[str] | None] = {"judged": None, "yes_or_no": frozenset({"yes", "no", NO_CONSENSUS})}
 """Which answers are below the line; None: every answer."""
+PLAIN, CLUSTER_WEIGHTED = "plain", "cluster_weighted"
 
 
-def share_table(table: AnswerTable) -> pd.DataFrame:
+def share_table(table: AnswerTable, *, n_resamples: int = N_RESAMPLES, seed: int) -> pd.DataFrame:
     """Share of meaningful latents for each rater and for the consensus, with 95 % intervals; columns as in COLUMNS."""
     if CONCEPT_TASK not in [task.task_id for task in table.study.tasks]:
         return pd.DataFrame(columns=list(COLUMNS))
     answers = table.answers(CONCEPT_TASK, "concept", "meaningful")
-    rows = [row for rater in table.raters for row in _rows(table, rater, answers[rater])]
-    rows += _rows(table, CONSENSUS, consensus_answers(answers))
+    columns = {rater: answers[rater] for rater in table.raters} | {CONSENSUS: consensus_answers(answers)}
+    rows = [row for who, given in columns.items() for row in _rows(table, who, given, n_resamples, seed)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _rows(table: AnswerTable, rater: str, answers: "pd.Series[str]") -> Iterator[dict[str, object]]:
-    for denominator, values in DENOMINATORS.items():
-        counted = answers[answers.notna() if values is None else answers.isin(values)]
-        n_yes, n = int((counted == "yes").sum()), len(counted)
-        strata = _stratum_counts(table, counted)
-        shares = {"plain": wilson(n_yes, n), "cluster_weighted": stratified_share(strata) if strata else UNKNOWN}
-        for weighting, share in shares.items():
-            about = {"rater_code": rater, "denominator": denominator, "weighting": weighting, "n_yes": n_yes, "n": n}
-            interval = {"share": share.value, "low": share.low, "high": share.high}
-            yield {**about, **interval, "coverage": coverage(strata)}
+def _rows(
+    table: AnswerTable, who: str, answers: "pd.Series[str]", n_resamples: int, seed: int
+) -> Iterator[dict[str, object]]:
+    judged = answers[answers.notna()]
+    stratum_of = {item.item_id: item.stratum for item in table.items(CONCEPT_TASK)}
+    strata = [stratum_of[item_id] for item_id in judged.index]
+    is_yes = (judged == "yes").to_numpy(dtype=bool)
+    denominators = {
+        name: np.ones(len(judged), dtype=bool) if values is None else judged.isin(values).to_numpy(dtype=bool)
+        for name, values in DENOMINATORS.items()
+    }
+    sizes = {one.stratum: one.n_eligible for one in table.study.strata}
+    weights, fractions = item_weights_of(strata, sizes)
+    labels = [str(stratum) for stratum in strata]
+    shares = stratified_shares(is_yes, denominators, labels, weights, fractions, n_resamples=n_resamples, seed=seed)
+    for denominator, is_below in denominators.items():
+        for weighting in (PLAIN, CLUSTER_WEIGHTED):
+            share = shares.get((denominator, weighting), UNKNOWN)
+            yield {
+                "rater_code": who,
+                "denominator": denominator,
+                "weighting": weighting,
+                "n_yes": int(is_yes.sum()),
+                "n": int(is_below.sum()),
+                "share": share.value,
+                "low": share.low,
+                "high": share.high,
+                "coverage": _coverage(set(strata), sizes),
+            }
 
 
-def _stratum_counts(table: AnswerTable, counted: "pd.Series[str]") -> list[StratumCount]:
-    stratum_of = pd.Series({item.item_id: item.stratum for item in table.items(CONCEPT_TASK)}, dtype=object)
-    strata = stratum_of.reindex(counted.index)
-    return [
-        StratumCount(
-            n_yes=int(((strata == stratum.stratum) & (counted == "yes")).sum()),
-            n_judged=int((strata == stratum.stratum).sum()),
-            n_population=stratum.n_eligible,
-        )
-        for stratum in table.study.strata
-    ]
+def item_weights_of(strata: Sequence[int | None], sizes: Mapping[int, int]) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Weights of judged items by weighting, and the judged fraction of each item's cluster.
+
+    `sizes` are the eligible latents of each cluster. The latents of a cluster are shared by its judged items, so
+    missing answers take no weight from it. Items of no known cluster have plain weights only.
+    """
+    weights, fractions = {PLAIN: np.ones(len(strata))}, np.zeros(len(strata))
+    if strata and all(stratum in sizes for stratum in strata):
+        n_judged = Counter(strata)
+        population = np.array([sizes[stratum] for stratum in strata if stratum is not None], dtype=np.float64)
+        judged = np.array([n_judged[stratum] for stratum in strata], dtype=np.float64)
+        weights[CLUSTER_WEIGHTED] = population / judged
+        fractions = np.minimum(judged / np.maximum(population, 1), 1)
+    return weights, fractions
+
+
+def _coverage(judged: Container[int | None], sizes: Mapping[int, int]) -> float:
+    """Part of the eligible latents whose cluster has an answer; NaN without clusters."""
+    n_all = sum(sizes.values())
+    return sum(size for stratum, size in sizes.items() if stratum in judged) / n_all if n_all else math.nan

@@ -17,7 +17,7 @@ MAINS = [f"c{k}{n}" for k in (0, 1) for n in range(5)]
         (["yes", "yes", "no"], Majority("yes", 2, 3)),
         (["yes", "no"], Majority(NO_CONSENSUS, 1, 2)),
         (["yes", "yes", "no", "artefact"], Majority(NO_CONSENSUS, 2, 4)),
-        (["no", None, None], Majority("no", 1, 1)),
+        (["no", None, None], Majority(None, 1, 1)),
         ([None, None], Majority(None, 0, 0)),
         ([], Majority(None, 0, 0)),
     ],

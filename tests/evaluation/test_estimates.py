@@ -18,6 +18,10 @@ MAINS = [f"c{k}{n}" for k in (0, 1) for n in range(5)]
 CONTROLS = ["r0", "d0", "t0"]
 
 
+def shares(table):
+    return share_table(table, n_resamples=400, seed=1)
+
+
 def share_of(table: pd.DataFrame, rater: str, denominator: str, weighting: str) -> pd.Series:
     keys = (table["rater_code"] == rater, table["denominator"] == denominator, table["weighting"] == weighting)
     (index,) = table.index[keys[0] & keys[1] & keys[2]]
@@ -26,7 +30,7 @@ def share_of(table: pd.DataFrame, rater: str, denominator: str, weighting: str) 
 
 def test_the_weighted_share_speaks_for_the_clusters_and_the_plain_one_for_the_sampled_latents():
     given = verdicts("R01", MAINS, "yyyyy" + "ynnnn")
-    table = share_table(answer_table(small_study(), given))
+    table = shares(answer_table(small_study(), given))
     plain, weighted = (share_of(table, "R01", "judged", name) for name in ("plain", "cluster_weighted"))
     assert plain["share"] == 0.6
     assert weighted["share"] == pytest.approx(0.1 * 1.0 + 0.9 * 0.2)
@@ -37,25 +41,32 @@ def test_the_weighted_share_speaks_for_the_clusters_and_the_plain_one_for_the_sa
 
 def test_both_denominators_are_reported():
     given = verdicts("R01", MAINS, "yyaun" + "yyyn-")
-    table = share_table(answer_table(small_study(), given))
+    table = shares(answer_table(small_study(), given))
     judged, answered = (share_of(table, "R01", name, "plain") for name in ("judged", "yes_or_no"))
     assert (judged["n_yes"], judged["n"]) == (5, 9)
     assert (answered["n_yes"], answered["n"]) == (5, 7)
 
 
-def test_the_consensus_counts_items_without_one_below_the_line_of_all_judged_only():
-    given = {**verdicts("R01", MAINS, "yyyynnnnn-"), **verdicts("R02", MAINS, "yynnnnnyy-")}
-    table = share_table(answer_table(small_study(), given))
+def test_items_without_a_consensus_stay_below_the_line_in_every_denominator():
+    given = {**verdicts("R01", MAINS, "yyyynnnnna"), **verdicts("R02", MAINS, "yynnnnnyya")}
+    table = shares(answer_table(small_study(), given))
     judged, decided = (share_of(table, CONSENSUS, name, "plain") for name in ("judged", "yes_or_no"))
-    assert (judged["n_yes"], judged["n"]) == (2, 9)
-    assert (decided["n_yes"], decided["n"]) == (2, 5)
+    assert (judged["n_yes"], judged["n"]) == (2, 10)
+    assert (decided["n_yes"], decided["n"]) == (2, 9)
+
+
+def test_items_that_one_rater_answered_have_no_consensus_and_count_nowhere():
+    given = {**verdicts("R01", MAINS, "yyyyyyyyyy"), **verdicts("R02", MAINS, "yynnn-----")}
+    judged = share_of(shares(answer_table(small_study(), given)), CONSENSUS, "judged", "plain")
+    assert (judged["n_yes"], judged["n"]) == (2, 5)
+    assert judged["coverage"] == pytest.approx(0.1)
 
 
 def test_controls_never_enter_the_shares_or_the_agreement():
     study, mains = small_study(), verdicts("R01", MAINS, "yyyyynnnnn") | verdicts("R02", MAINS, "yyyynnnnnn")
     controls = verdicts("R01", CONTROLS, "yyy") | verdicts("R02", CONTROLS, "nnn")
     without, with_controls = (answer_table(study, given) for given in (mains, mains | controls))
-    pd.testing.assert_frame_equal(share_table(without), share_table(with_controls))
+    pd.testing.assert_frame_equal(shares(without), shares(with_controls))
     pd.testing.assert_frame_equal(
         agreement_table(without, n_resamples=50, seed=1), agreement_table(with_controls, n_resamples=50, seed=1)
     )
@@ -64,25 +75,26 @@ def test_controls_never_enter_the_shares_or_the_agreement():
 def test_a_revised_answer_replaces_the_first_one():
     study = small_study()
     revised = verdicts("R01", ["c00"], "n")
-    table = share_table(answer_table(study, verdicts("R01", MAINS, "yyyyyyyyyy"), revised))
+    table = shares(answer_table(study, verdicts("R01", MAINS, "yyyyyyyyyy"), revised))
     assert share_of(table, "R01", "judged", "plain")["n_yes"] == 9
 
 
 def test_a_cluster_nobody_judged_lowers_the_coverage():
-    table = share_table(answer_table(small_study(), verdicts("R01", MAINS, "yynnn-----")))
+    table = shares(answer_table(small_study(), verdicts("R01", MAINS, "yynnn-----")))
     weighted = share_of(table, "R01", "judged", "cluster_weighted")
     assert weighted["share"] == pytest.approx(0.4)
     assert weighted["coverage"] == pytest.approx(0.1)
 
 
 def test_intervals_do_not_collapse_when_every_answer_is_yes():
-    table = share_table(answer_table(small_study(), verdicts("R01", MAINS, "y" * 10)))
-    assert (table["high"] - table["low"] > 0.2).all()
-    assert (table["share"] == 1).all()
+    table = shares(answer_table(small_study(), verdicts("R01", MAINS, "y" * 10)))
+    of_rater = table[table["rater_code"] == "R01"]
+    assert (of_rater["high"] - of_rater["low"] > 0.2).all()
+    assert (of_rater["share"] == 1).all()
 
 
 def test_without_judgements_the_shares_are_unknown():
-    table = share_table(answer_table(small_study(), {}))
+    table = shares(answer_table(small_study(), {}))
     assert set(table["rater_code"]) == {CONSENSUS}
     assert table["share"].isna().all()
     assert (table["n"] == 0).all()
