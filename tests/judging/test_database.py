@@ -19,6 +19,10 @@ from cytosae_core.judging.database import backup, open_engine, reading, writing
 from cytosae_core.judging.repository import Repository
 from tests.study.tiny_study import good_answers
 
+ATTEMPT = (
+    "INSERT INTO sign_in_attempts (attempt_id, code_key, attempted_at, succeeded) VALUES ('a', 'b', '2026-01-01', 0)"
+)
+
 
 def pragma(engine, name):
     with reading(engine) as connection:
@@ -92,7 +96,7 @@ def _open_and_ask(path):
 
 def write_and_fail(engine):
     with writing(engine) as connection:
-        connection.execute(text("INSERT INTO sign_in_attempts VALUES ('a', 'b', '2026-01-01', 0)"))
+        connection.execute(text(ATTEMPT))
         raise ZeroDivisionError
 
 
@@ -108,7 +112,7 @@ def test_a_reader_sees_one_snapshot_and_waits_for_nobody(engine):
     with reading(engine) as reader:
         assert reader.execute(count).scalar_one() == 0
         with writing(engine) as writer:
-            writer.execute(text("INSERT INTO sign_in_attempts VALUES ('a', 'b', '2026-01-01', 0)"))
+            writer.execute(text(ATTEMPT))
         assert reader.execute(count).scalar_one() == 0
     with reading(engine) as reader:
         assert reader.execute(count).scalar_one() == 1
@@ -254,6 +258,6 @@ def _fail(_path):
 
 def test_a_backup_is_made_while_others_write(desk, engine, tmp_path):
     with writing(engine) as connection:
-        connection.execute(text("INSERT INTO sign_in_attempts VALUES ('a', 'b', '2026-01-01', 0)"))
+        connection.execute(text(ATTEMPT))
         assert backup(engine, tmp_path / "during.db") == 0
     assert desk.judge_current().is_new
