@@ -235,9 +235,11 @@ def from_document(document: Mapping[str, Any]) -> Study:
         )
     try:
         study = msgspec.convert(document, Study)
+        if lacking := sorted(to_document(study).keys() - document.keys()):
+            raise ValueError(f"the file was cut, or lacks some fields: {', '.join(lacking)}")
+        check_seal(study)
         if to_document(study) != document:
             raise ValueError("it has fields that this version does not know, or lacks some")
-        check_seal(study)
     except (ValueError, RecursionError) as error:  # also half a character, which canonical JSON refuses
         raise StudyError(
             f"the study document is damaged ({_shortly(error)}); take the file that create_study.py wrote"
