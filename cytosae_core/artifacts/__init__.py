@@ -1,0 +1,1 @@
+"""Folders and files on disk: complete, hashed, published by rename; the ground floor."""
