@@ -288,7 +288,7 @@ def test_a_rater_of_version_1_is_still_signed_in_and_judges_on(repository):
 def test_an_export_of_the_database_of_version_1_has_the_tables_that_version_1_exported(repository, tmp_path):
     path = export_study(repository, STUDY["study_id"], tmp_path, n_resamples=STUDY["n_resamples"])
     names = {file.name for file in EXPORT.glob("*.parquet")}
-    assert names == {file.name for file in path.glob("*.parquet")}
+    assert names <= {file.name for file in path.glob("*.parquet")}  # later versions add tables
     # Words may be put better; what else changed, version 1 had wrong, and is compared below.
     for name in names - {
         f"{name}_SIMULATED.parquet" for name in ("codebook", "agreement", "shares", "consensus", "disease")

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cytosae_core.evaluation.answers import AnswerTable, compared_questions, ordered_questions
+from cytosae_core.evaluation.answers import AnswerTable, codes_of, compared_questions, ordered_questions
 from cytosae_core.evaluation.bootstrap import N_RESAMPLES, check_resamples, design
 from cytosae_core.evaluation.pairs import rater_pairs
+from cytosae_core.evaluation.population import CLUSTER_WEIGHTED, PLAIN, item_weights_of
 from cytosae_core.evaluation.question import PAIR_STATISTICS, AgreementRow, Rated, agreement_rows, statistics_of
-from cytosae_core.evaluation.shares import CLUSTER_WEIGHTED, PLAIN, item_weights_of
 from cytosae_core.evaluation.tally import IntArray
 from cytosae_core.study.protocol import Item, Question, Stage
 
@@ -60,13 +60,6 @@ def agreement_table(table: AnswerTable, *, n_resamples: int = N_RESAMPLES, seed:
         for row in _question_rows(table, task_id, stage, question, is_ordinal, n_resamples, seed)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def codes_of(answers: pd.DataFrame, values: Sequence[str]) -> IntArray:
-    """Answers of `AnswerTable.answers` as places among `values`, -1 where there is none: `(n_items, n_raters)`."""
-    code_of = {value: code for code, value in enumerate(values)}
-    codes = [[-1 if answer is None else code_of[answer] for answer in row] for row in answers.to_numpy()]
-    return np.array(codes, dtype=np.int64).reshape(answers.shape)
 
 
 def rated(table: AnswerTable, items: Sequence[Item], codes: IntArray, n_categories: int, is_ordinal: bool) -> Rated:

@@ -1,10 +1,13 @@
 """Stored judgements as plain tables: one column per question, one row per item, one column per rater."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
+from cytosae_core.evaluation.tally import IntArray
 from cytosae_core.study.protocol import Item, Question, Role, Stage, Study
 
 ANSWER_PREFIX = "answer_"
@@ -66,6 +69,13 @@ class AnswerTable:
         }
         columns = {rater: [given.get((item_id, rater)) for item_id in item_ids] for rater in self.raters}
         return pd.DataFrame(columns, index=pd.Index(item_ids, name="item_id"), dtype=object)
+
+
+def codes_of(answers: pd.DataFrame, values: Sequence[str]) -> IntArray:
+    """Answers of `AnswerTable.answers` as places among `values`, -1 where there is none: `(n_items, n_raters)`."""
+    code_of = {value: code for code, value in enumerate(values)}
+    codes = [[-1 if answer is None else code_of[answer] for answer in row] for row in answers.to_numpy()]
+    return np.array(codes, dtype=np.int64).reshape(answers.shape)
 
 
 def questions_by_id(study: Study) -> dict[str, Question]:

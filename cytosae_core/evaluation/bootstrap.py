@@ -106,7 +106,7 @@ def estimate(
     rng = np.random.default_rng(seed)
     value = values(columns.items.sum(axis=0))
     parts = [values(sums) for sums in _resampled(columns, plan, n_resamples, rng)]
-    low, high, deviation = _interval(np.concatenate(parts), value, level)
+    low, high, deviation = middle_of(np.concatenate(parts), value, level)
     plain = values(_plain_weights(plan, min(n_resamples, _N_PLAIN), rng) @ columns.items)
     return Estimates(value, low, high, np.isnan(plain).mean(axis=0), deviation)
 
@@ -139,9 +139,12 @@ def _resampled(columns: Columns, plan: Design, n_resamples: int, rng: np.random.
         yield item_weights(plan, n, rng) @ columns.items + prior @ columns.prior
 
 
-def _interval(draws: FloatArray, value: FloatArray, level: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Limits and standard deviation over the resamples `(n_resamples, n)` in which each statistic is defined."""
-    ordered = np.sort(draws, axis=0)  # those that are not defined come last
+def middle_of(values: FloatArray, value: FloatArray, level: float = LEVEL) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Limits of the middle of resamples `(n_resamples, n)` and of `value` `(n,)`, and their standard deviation.
+
+    Of the resamples in which a statistic is defined; NaN where `value` is.
+    """
+    ordered = np.sort(values, axis=0)  # those that are not defined come last
     n_defined = (~np.isnan(ordered)).sum(axis=0)
     is_usable = (n_defined > 0) & ~np.isnan(value)
     limits = []
@@ -151,8 +154,8 @@ def _interval(draws: FloatArray, value: FloatArray, level: float) -> tuple[Float
         above = np.minimum(below + 1, np.maximum(n_defined - 1, 0))
         lower, upper = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (below, above))
         limits.append(np.where(is_usable, lower + (place - below) * (upper - lower), np.nan))
-    middle = np.where(is_usable, np.nan_to_num(draws).sum(axis=0) / np.maximum(n_defined, 1), np.nan)
-    spread = np.where(np.isnan(draws), 0, (draws - middle) ** 2).sum(axis=0) / np.maximum(n_defined, 1)
+    middle = np.where(is_usable, np.nan_to_num(values).sum(axis=0) / np.maximum(n_defined, 1), np.nan)
+    spread = np.where(np.isnan(values), 0, (values - middle) ** 2).sum(axis=0) / np.maximum(n_defined, 1)
     return np.minimum(limits[0], value), np.maximum(limits[1], value), np.where(is_usable, np.sqrt(spread), np.nan)
 
 

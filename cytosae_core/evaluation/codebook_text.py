@@ -74,6 +74,15 @@ COLUMN_MEANINGS: dict[str, str] = {
     "undefined_share": "Share of plain resamples of the items in which the statistic would not be defined",
     "n_items": "Items with at least two answers",
     "n_resamples": "Bootstrap resamples",
+    "latent_class": "Likeliest class of Dawid and Skene's model (cytosae_core/evaluation/latent_class.py)",
+    "latent_probability": "Probability of that class",
+    "n_expected": "Items of the class, in expectation",
+    "latent_classes.measure": "What is estimated",
+    "latent_classes.rater_code": "Code of the rater; (latent class) for shares of the items",
+    "latent_classes.answer": "The class: what a rater without error would answer",
+    "latent_classes.low": "Lower limit of the 95 % interval over items",
+    "latent_classes.high": "Upper limit of the 95 % interval over items",
+    "latent_classes.n_items": "Items with an answer",
     "note": "Why there is no estimate, or what to beware of",
     "denominator": "Which answers are below the line",
     "n_yes": "Items that count above the line",
@@ -131,6 +140,11 @@ VALUE_MEANINGS: dict[str, dict[str, str]] = {
     "measure": {
         "specific": "judged disease-specific and recognisable, with the direction shown",
         "blind_correct": "the group chosen before the direction was shown is the one in which the latent is stronger",
+    },
+    "latent_classes.measure": {
+        "share": "part of the items that are of the class",
+        "sensitivity": "how often the rater gives the answer to items of the class",
+        "specificity": "how often the rater gives another answer to items of another class",
     },
     "control": {
         "repeat": "items judged twice: n_yes got the same answer; first answers, before any revision",

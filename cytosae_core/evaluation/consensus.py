@@ -1,12 +1,15 @@
 """What the raters say together about each item: a majority of two or more, never a forced one."""
 
+import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from cytosae_core.evaluation.answers import AnswerTable, compared_questions
+from cytosae_core.evaluation import latent_class
+from cytosae_core.evaluation.answers import AnswerTable, codes_of, compared_questions
 
 NO_CONSENSUS = "no_consensus"
 FEWEST_RATERS = 2
@@ -51,14 +54,19 @@ def consensus_table(table: AnswerTable) -> pd.DataFrame:
     """One row per main item and question: the consensus, how many are for it, and the concepts as typed.
 
     Columns task_id, stage_id, question_id, item_id, latent, stratum, direction, rank, consensus, n_for, n_raters,
+    latent_class and latent_probability (the likeliest class of latent_class.py; empty with fewer than three raters),
     answers (each rater's, "R01: yes"), concepts (each rater's text of the same stage, "R01: Auer rods").
     """
     rows = []
     for task_id, stage, question in compared_questions(table.study):
         has_concept = any(one.question_id == "concept" for one in stage.questions)
-        answers = table.answers(task_id, stage.stage_id, question.question_id).to_dict("records")
+        frame = table.answers(task_id, stage.stage_id, question.question_id)
+        answers = frame.to_dict("records")
         concepts = table.answers(task_id, stage.stage_id, "concept").to_dict("records") if has_concept else answers
-        for item, given, named in zip(table.items(task_id), answers, concepts, strict=True):
+        likeliest = _likeliest(frame, question.values)
+        for item, given, named, (likely, probability) in zip(
+            table.items(task_id), answers, concepts, likeliest, strict=True
+        ):
             verdict = majority(given.values())
             rows.append(
                 {
@@ -69,11 +77,25 @@ def consensus_table(table: AnswerTable) -> pd.DataFrame:
                     "consensus": verdict.value,
                     "n_for": verdict.n_for,
                     "n_raters": verdict.n_raters,
+                    "latent_class": likely,
+                    "latent_probability": probability,
                     "answers": _by_rater(given),
                     "concepts": _by_rater(named) if has_concept else [],
                 }
             )
     return pd.DataFrame(rows).astype({"latent": "Int64", "stratum": "Int64", "rank": "Int64"})
+
+
+def _likeliest(answers: pd.DataFrame, values: Sequence[str]) -> list[tuple[str | None, float]]:
+    """The likeliest latent class of each item, and its probability."""
+    codes = codes_of(answers, values)
+    is_answered = np.any(codes >= 0, axis=1)
+    found: list[tuple[str | None, float]] = [(None, math.nan)] * len(codes)
+    if np.any(codes >= 0, axis=0).sum() >= latent_class.FEWEST_RATERS:
+        probabilities = latent_class.dawid_skene(codes[is_answered], len(values)).probabilities
+        for place, row in zip(np.flatnonzero(is_answered), probabilities, strict=True):
+            found[place] = (values[int(row.argmax())], float(row.max()))
+    return found
 
 
 def _by_rater(answers: Mapping[Hashable, str | None]) -> list[str]:

@@ -18,6 +18,7 @@ from cytosae_core.evaluation.codebook import codebook
 from cytosae_core.evaluation.consensus import consensus_table
 from cytosae_core.evaluation.controls import control_table
 from cytosae_core.evaluation.disease import disease_table
+from cytosae_core.evaluation.latent_table import latent_table
 from cytosae_core.evaluation.report import report
 from cytosae_core.evaluation.shares import share_table
 from cytosae_core.judging.chain import genesis
@@ -44,10 +45,11 @@ def export_study(
     """Publish `<folder>/<study_id>_<UTC time>` by rename and return its path.
 
     In it: judgements (all revisions) and judgements_latest, items (unblinded), raters, strata, consensus, shares,
-    disease, agreement, controls and codebook, each as CSV, Parquet and JSON; study.json (without its salt), report.md
-    and manifest.json with the SHA-256 of every file. Every file name and table of a simulated study says SIMULATED.
-    Raters' names are left out unless `with_names`. `seed` is that of the bootstrap, by default the study's. A study
-    without judgements exports too. Raises StudyError when there is no such study, ConfigError when the folder exists.
+    disease, agreement, latent_classes, controls and codebook, each as CSV, Parquet and JSON; study.json (without its
+    salt), report.md and manifest.json with the SHA-256 of every file. Every file name and table of a simulated study
+    says SIMULATED. Raters' names are left out unless `with_names`. `seed` is that of the bootstrap, by default the
+    study's. A study without judgements exports too. Raises StudyError when there is no such study, ConfigError when the
+    folder exists, AnalysisError for fewer than 1 resample.
     """
     study = repository.studies.load(study_id)
     check_folder_name(study.study_id)
@@ -92,6 +94,7 @@ def study_tables(
         "shares": share_table(answers, n_resamples=n_resamples, seed=seed),
         "disease": disease_table(answers),
         "agreement": agreement_table(answers, n_resamples=n_resamples, seed=seed),
+        "latent_classes": latent_table(answers, n_resamples=n_resamples, seed=seed),
         "controls": control_table(answers),
     }
     described = {**tables, "codebook": pd.DataFrame(columns=list(CODEBOOK_COLUMNS))}

@@ -7,8 +7,7 @@ Only main items count: no repeats, decoys or training items.
 """
 
 import math
-from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from cytosae_core.evaluation.answers import AnswerTable
 from cytosae_core.evaluation.bootstrap import N_RESAMPLES
 from cytosae_core.evaluation.consensus import CONSENSUS, NO_CONSENSUS, consensus_answers
 from cytosae_core.evaluation.intervals import UNKNOWN, stratified_shares
-from cytosae_core.evaluation.tally import FloatArray
+from cytosae_core.evaluation.population import CLUSTER_WEIGHTED, PLAIN, item_weights_of
 from cytosae_core.study.tasks import CONCEPT_TASK
 
 COLUMNS = (
@@ -33,7 +32,6 @@ COLUMNS = (
 )
 DENOMINATORS: dict[str, frozenset[str] | None] = {"judged": None, "yes_or_no": frozenset({"yes", "no", NO_CONSENSUS})}
 """Which answers are below the line; None: every answer."""
-PLAIN, CLUSTER_WEIGHTED = "plain", "cluster_weighted"
 
 
 def share_table(table: AnswerTable, *, n_resamples: int = N_RESAMPLES, seed: int) -> pd.DataFrame:
@@ -75,22 +73,6 @@ def _rows(
                 "high": share.high,
                 "coverage": _coverage(set(strata), sizes),
             }
-
-
-def item_weights_of(strata: Sequence[int | None], sizes: Mapping[int, int]) -> tuple[dict[str, FloatArray], FloatArray]:
-    """Weights of judged items by weighting, and the judged fraction of each item's cluster.
-
-    `sizes` are the eligible latents of each cluster. The latents of a cluster are shared by its judged items, so
-    missing answers take no weight from it. Items of no known cluster have plain weights only.
-    """
-    weights, fractions = {PLAIN: np.ones(len(strata))}, np.zeros(len(strata))
-    if strata and all(stratum in sizes for stratum in strata):
-        n_judged = Counter(strata)
-        population = np.array([sizes[stratum] for stratum in strata if stratum is not None], dtype=np.float64)
-        judged = np.array([n_judged[stratum] for stratum in strata], dtype=np.float64)
-        weights[CLUSTER_WEIGHTED] = population / judged
-        fractions = np.minimum(judged / np.maximum(population, 1), 1)
-    return weights, fractions
 
 
 def _coverage(judged: Container[int | None], sizes: Mapping[int, int]) -> float:

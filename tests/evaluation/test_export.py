@@ -30,6 +30,7 @@ TABLES = {
     "shares",
     "disease",
     "agreement",
+    "latent_classes",
     "controls",
     "codebook",
 }
